@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of Cote is compiled with.
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Programs are fully static: they start in a millisecond, share nothing but pages, and the agent runs in any image.
+/// Flags that SwiftPM calls unsafe stay on programs, so that other packages can depend on `CoteEngine`.
+let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
+
+/// What a static program needs besides when it uses FoundationEssentials, which does not say so itself.
+let staticFoundation: [LinkerSetting] = [
+    .linkedLibrary("_FoundationCShims"),
+    .linkedLibrary("_FoundationCollections"),
+    .linkedLibrary("swiftSynchronization"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency], extra: [SwiftSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: house + extra)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], extra: [LinkerSetting] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, swiftSettings: house, linkerSettings: staticProgram + extra)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "cote",
+    products: [
+        .library(name: "CoteEngine", targets: ["CoteEngine", "CoteModel"]),
+        .executable(name: "cote", targets: ["cote"]),
+        .executable(name: "cote-keeper", targets: ["cote-keeper"]),
+        .executable(name: "cote-agent", targets: ["cote-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+    ],
+    targets: [
+        // Shims and values, shared by host and guest.
+        .target(name: "CLinux"),
+        library("CoteSystem", ["CLinux"]),
+        library("CoteModel", []),
+        library("CoteWire", ["CoteModel"]),
+
+        // The guest.
+        library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem"]),
+
+        // The host.
+        library("CoteJournal", ["CoteModel", "CoteSystem"]),
+        library("CoteSandbox", ["CoteModel", "CoteSystem"]),
+        library("CoteDriverOCI", ["CoteSandbox", "CoteModel", "CoteSystem"]),
+        library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
+        library(
+            "CoteEngine", ["CoteDriverOCI", "CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
+        library("CoteCLI", ["CoteEngine", "CoteModel", "CoteSystem", argumentParser]),
+
+        // Programs.
+        program("cote", ["CoteCLI"], extra: staticFoundation),
+        program("cote-keeper", ["CoteKeeper", "CoteDriverOCI"]),
+        program("cote-agent", ["CoteGuest"]),
+
+        // Tests without a sandbox.
+        tests("CoteSystemTests", ["CoteSystem"]),
+        tests("CoteModelTests", ["CoteModel"]),
+        tests("CoteWireTests", ["CoteWire", "CoteModel"]),
+        tests("CoteGuestTests", ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
+        tests("CoteJournalTests", ["CoteJournal", "CoteModel", "CoteSystem"]),
+        tests("TidyTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)

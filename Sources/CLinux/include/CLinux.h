@@ -1,0 +1,125 @@
+// Linux calls that Swift cannot make itself: variadic functions, macros, calls newer than the C library,
+// and the child side of clone. Nothing here decides anything.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/types.h>
+#include <linux/filter.h>
+
+// MARK: Variadic calls with fixed shapes
+
+int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int cl_ioctl(int fd, unsigned long request, void *argument);
+int cl_ioctl_value(int fd, unsigned long request, long value);
+int cl_fcntl(int fd, int command, long argument);
+int cl_pipe(int ends[2], int flags);
+/// accept4 with close-on-exec and without waiting.
+int cl_accept(int listener);
+int cl_openat(int directory, const char *path, int flags, mode_t mode);
+
+/// openat2 with RESOLVE_* flags: a path that cannot leave `directory` or cross a symbolic link.
+int cl_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+
+// MARK: Processes
+
+/// A descriptor of the child and the descriptor of the parent that it is a copy of.
+struct cl_descriptor {
+    int source;
+    int target;
+};
+
+struct cl_limit {
+    int resource;
+    uint64_t soft;
+    uint64_t hard;
+};
+
+/// The step of the child at which a spawn failed; the value travels through the status pipe beside errno.
+enum cl_stage {
+    CL_STAGE_CLONE = 1,
+    CL_STAGE_SESSION,
+    CL_STAGE_DESCRIPTORS,
+    CL_STAGE_LIMITS,
+    CL_STAGE_CREDENTIALS,
+    CL_STAGE_PRIVILEGES,
+    CL_STAGE_DIRECTORY,
+    CL_STAGE_EXEC,
+};
+
+/// Everything the child does between clone and exec, prepared beforehand: the child allocates nothing.
+struct cl_spawn {
+    const char *path;
+    char *const *arguments;
+    char *const *environment;
+    const char *directory;                   ///< NULL: stay
+    uint64_t clone_flags;                    ///< namespaces to create
+    const struct cl_descriptor *descriptors; ///< targets ascend and are small; all others are closed on exec
+    size_t descriptor_count;
+    const struct cl_limit *limits;
+    size_t limit_count;
+    int new_session;
+    int controlling_terminal;                ///< target descriptor that becomes the terminal, or -1
+    int set_credentials;
+    uint32_t user;
+    uint32_t group;
+    const uint32_t *groups;
+    size_t group_count;
+    int file_mode_mask;                      ///< -1: inherit
+    int oom_score;                           ///< written to the child's oom_score_adj unless INT32_MIN
+    int drop_capabilities;                   ///< empties every capability set and the bounding set
+    int no_new_privileges;
+    int parent_death_signal;                 ///< 0: none
+    int status;                              ///< close-on-exec pipe: two int32, stage and errno, on failure
+};
+
+/// Forks by clone(2) and runs the child side. Returns the pid, or -1 with errno; `*pidfd` is a descriptor for it.
+pid_t cl_spawn(const struct cl_spawn *request, int *pidfd);
+
+int cl_pidfd_open(pid_t pid);
+int cl_pidfd_send_signal(int pidfd, int signal);
+
+/// What a wait status says. `*signal` is 0 unless a signal ended the process; returns the exit code otherwise.
+int cl_wait_status(int status, int *signal);
+
+/// waitpid for children of either kind (`__WALL`), never blocking when `options` has WNOHANG.
+pid_t cl_wait(pid_t pid, int *status, int options);
+
+int cl_seccomp_install(const struct sock_fprog *filter);
+int cl_capabilities_clear(void);
+/// Keeps exactly the capabilities of `mask` (bit = number) in the effective and permitted sets.
+int cl_capabilities_keep(uint64_t mask);
+
+// MARK: Mounts
+
+int cl_open_tree(int directory, const char *path, unsigned flags);
+int cl_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
+int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+int cl_pivot_root(const char *new_root, const char *put_old);
+
+extern const unsigned CL_OPEN_TREE_CLONE;
+extern const unsigned CL_OPEN_TREE_CLOEXEC;
+extern const unsigned CL_AT_RECURSIVE;
+extern const unsigned CL_MOVE_MOUNT_F_EMPTY_PATH;
+extern const uint64_t CL_MOUNT_ATTR_RDONLY;
+extern const uint64_t CL_MOUNT_ATTR_NOSUID;
+extern const uint64_t CL_MOUNT_ATTR_NODEV;
+extern const uint64_t CL_MOUNT_ATTR_NOEXEC;
+
+// MARK: Sockets and terminals
+
+/// Credentials of the process at the other end of a unix socket.
+int cl_peer(int socket, pid_t *pid, uid_t *user);
+int cl_bind_unix(int socket, const char *path);
+int cl_connect_unix(int socket, const char *path);
+int cl_terminal_size(int fd, uint16_t *rows, uint16_t *columns);
+int cl_terminal_set_size(int fd, uint16_t rows, uint16_t columns);
+/// Opens the other end of a pseudo-terminal without a path (TIOCGPTPEER).
+int cl_terminal_peer(int controller);
+int cl_terminal_unlock(int controller);
+
+#endif

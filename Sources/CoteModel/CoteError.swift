@@ -1,0 +1,72 @@
+/// What went wrong, in a form that every surface can show: a stable code for programs, one line for people, and a
+/// next step where one helps.
+public struct CoteError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let code: ErrorCode
+    /// One line, no newline, starting in lower case; names the object.
+    public let message: String
+    /// What to do about it.
+    public let hint: String?
+
+    public init(_ code: ErrorCode, _ message: String, hint: String? = nil) {
+        self.code = code
+        self.message = message
+        self.hint = hint
+    }
+
+    public var description: String { message }
+}
+
+/// Stable names of failures. Part of the interface: never renamed, never reused.
+public enum ErrorCode: String, Sendable, Codable, CaseIterable {
+    // What was asked for is wrong.
+    case usage
+    case unknownEnvironment = "unknown-environment"
+    case unknownClass = "unknown-class"
+    case unknownSandbox = "unknown-sandbox"
+    case ambiguousSandbox = "ambiguous-sandbox"
+    case nameTaken = "name-taken"
+    case requestTooLarge = "request-too-large"
+    case wrongState = "wrong-state"
+    case unknownUser = "unknown-user"
+    case badDirectory = "bad-directory"
+    case noSuchFile = "no-such-file"
+
+    // The command cannot be started.
+    case commandNotFound = "command-not-found"
+    case commandNotExecutable = "command-not-executable"
+
+    // The host cannot do it.
+    case classUnavailable = "class-unavailable"
+    case noPermission = "no-permission"
+    case diskFull = "disk-full"
+    case limitUnsupported = "limit-unsupported"
+    case tooManySandboxes = "too-many-sandboxes"
+    case badState = "bad-state"
+
+    // It was done and failed.
+    case sandboxDied = "sandbox-died"
+    case outputLimit = "output-limit"
+    case connectionLost = "connection-lost"
+    case protocolViolation = "protocol-violation"
+    case fileOperationFailed = "file-operation-failed"
+    case `internal`
+
+    /// The exit code of a verb that passes on no command's own code.
+    public var exitCode: Int32 {
+        switch self {
+        case .usage: 2
+        case .unknownSandbox, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile, .fileOperationFailed: 1
+        default: 125
+        }
+    }
+
+    /// The exit code of `run`, `exec` and `shell`, where the command's own codes come first.
+    public var commandExitCode: Int32 {
+        switch self {
+        case .commandNotFound: 127
+        case .commandNotExecutable: 126
+        case .usage: 2
+        default: 125
+        }
+    }
+}

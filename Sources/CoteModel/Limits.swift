@@ -1,0 +1,27 @@
+/// What one sandbox may use. A limit that is absent is not enforced.
+public struct Limits: Hashable, Sendable, Codable {
+    /// Thousandths of a processor.
+    public var milliCPUs: UInt32?
+    public var memory: ByteCount?
+    /// Processes and threads of commands, the agent not counted.
+    public var processes: UInt32?
+    /// How long the sandbox lives; then it has died (`expired`).
+    public var lifetime: TimeSpan?
+    /// Bytes of journal, after which commands end with `output-limit`.
+    public var journal: ByteCount
+
+    public init(
+        milliCPUs: UInt32? = nil, memory: ByteCount? = .mebibytes(2048), processes: UInt32? = 1024,
+        lifetime: TimeSpan? = nil, journal: ByteCount = .mebibytes(1024)
+    ) {
+        self.milliCPUs = milliCPUs
+        self.memory = memory
+        self.processes = processes
+        self.lifetime = lifetime
+        self.journal = journal
+    }
+
+    /// Smaller limits than these cannot hold the agent itself.
+    public static let leastMemory = ByteCount.mebibytes(6)
+    public static let leastJournal = ByteCount(256 << 10)
+}

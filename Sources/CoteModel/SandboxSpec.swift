@@ -1,0 +1,44 @@
+/// What a sandbox is to be, resolved: stored before any effect, and enough to start it again.
+public struct SandboxSpec: Hashable, Sendable, Codable {
+    public var id: SandboxID
+    public var name: SandboxName?
+    public var labels: [String: String]
+    /// The environment's name as it was given; `host` is the machine's own.
+    public var environment: String
+    public var sandboxClass: SandboxClass
+    public var limits: Limits
+    /// First of the 65,536 host user ids that are this sandbox's own.
+    public var userBase: UInt32
+    /// Gone, with its volume, when its one command has ended or its client has.
+    public var isOneShot: Bool
+    /// Whether `host` also shows the machine's `/opt`.
+    public var showsOpt: Bool
+    /// Nanoseconds since 1970.
+    public var createdAt: UInt64
+
+    public init(
+        id: SandboxID, name: SandboxName? = nil, labels: [String: String] = [:], environment: String,
+        sandboxClass: SandboxClass, limits: Limits, userBase: UInt32, isOneShot: Bool, showsOpt: Bool = false,
+        createdAt: UInt64
+    ) {
+        self.id = id
+        self.name = name
+        self.labels = labels
+        self.environment = environment
+        self.sandboxClass = sandboxClass
+        self.limits = limits
+        self.userBase = userBase
+        self.isOneShot = isOneShot
+        self.showsOpt = showsOpt
+        self.createdAt = createdAt
+    }
+
+    /// How many user and group ids a sandbox has.
+    public static let userCount: UInt32 = 65_536
+}
+
+/// A named isolation implementation.
+public enum SandboxClass: String, Sendable, Codable, CaseIterable {
+    /// Linux namespaces, through an OCI runtime.
+    case container
+}

@@ -1,0 +1,120 @@
+import CLinux
+import Glibc
+
+/// One thread's waiting: descriptors that become ready and deadlines that pass, each with a closure.
+/// The agent, the keeper and the engine's connections all run on one of these.
+public final class EventLoop {
+    /// What a descriptor can be ready for.
+    public struct Interest: OptionSet, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        public static let read = Interest(rawValue: EPOLLIN.rawValue)
+        public static let write = Interest(rawValue: EPOLLOUT.rawValue)
+        /// The other side has gone or failed; always reported, never asked for.
+        public static let hangUp = Interest(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
+    }
+
+    /// A deadline that has not passed yet; for `cancel`.
+    public struct Timer: Hashable, Sendable {
+        fileprivate let number: UInt64
+    }
+
+    public typealias Handler = (Interest) -> Void
+
+    private struct Watch {
+        let generation: UInt32
+        let handler: Handler
+    }
+
+    private let epoll: Descriptor
+    private var watches: [CInt: Watch] = [:]
+    private var generation: UInt32 = 0
+    private var timers: [(deadline: UInt64, timer: Timer, action: () -> Void)] = []
+    private var timerCount: UInt64 = 0
+    private var stopped = false
+
+    public init() throws(SystemError) {
+        epoll = Descriptor(owning: try check("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+    }
+
+    /// Calls `handler` whenever `descriptor` is ready for any of `interest`, until `remove`.
+    public func add(
+        _ descriptor: borrowing Descriptor, _ interest: Interest, _ handler: @escaping Handler
+    ) throws(SystemError) {
+        generation &+= 1
+        var event = Self.event(descriptor.raw, interest, generation)
+        let raw = descriptor.raw
+        try check("epoll_ctl") { epoll_ctl(epoll.raw, EPOLL_CTL_ADD, raw, &event) }
+        watches[raw] = Watch(generation: generation, handler: handler)
+    }
+
+    public func change(_ descriptor: borrowing Descriptor, _ interest: Interest) {
+        guard let watch = watches[descriptor.raw] else { return }
+        var event = Self.event(descriptor.raw, interest, watch.generation)
+        epoll_ctl(epoll.raw, EPOLL_CTL_MOD, descriptor.raw, &event)
+    }
+
+    /// Must come before the descriptor is closed. Events already fetched for it are not delivered.
+    public func remove(_ descriptor: borrowing Descriptor) {
+        guard watches.removeValue(forKey: descriptor.raw) != nil else { return }
+        epoll_ctl(epoll.raw, EPOLL_CTL_DEL, descriptor.raw, nil)
+    }
+
+    @discardableResult
+    public func schedule(after nanoseconds: UInt64, _ action: @escaping () -> Void) -> Timer {
+        timerCount += 1
+        let timer = Timer(number: timerCount)
+        let (sum, overflow) = SystemClock.monotonic().addingReportingOverflow(nanoseconds)
+        let deadline = overflow ? UInt64.max : sum
+        let place = timers.firstIndex { $0.deadline > deadline } ?? timers.endIndex
+        timers.insert((deadline, timer, action), at: place)
+        return timer
+    }
+
+    public func cancel(_ timer: Timer) { timers.removeAll { $0.timer == timer } }
+
+    /// Makes `run` return after the handler that is running now.
+    public func stop() { stopped = true }
+
+    /// Waits and calls handlers until `stop`.
+    public func run() throws(SystemError) {
+        stopped = false
+        while !stopped { try runOnce() }
+    }
+
+    private func runOnce() throws(SystemError) {
+        var events = [epoll_event](repeating: epoll_event(), count: 32)
+        let count = epoll_wait(epoll.raw, &events, CInt(events.count), waitTime())
+        if count < 0, errno != EINTR { throw SystemError("epoll_wait") }
+        fireTimers()
+        for event in events.prefix(Int(max(count, 0))) where !stopped {
+            let raw = CInt(truncatingIfNeeded: event.data.u64 & 0xffff_ffff)
+            let generation = UInt32(truncatingIfNeeded: event.data.u64 >> 32)
+            guard let watch = watches[raw], watch.generation == generation else { continue }
+            watch.handler(Interest(rawValue: event.events))
+        }
+    }
+
+    private func fireTimers() {
+        guard !timers.isEmpty else { return }
+        let now = SystemClock.monotonic()
+        while !stopped, let first = timers.first, first.deadline <= now {
+            timers.removeFirst()
+            first.action()
+        }
+    }
+
+    /// Milliseconds until the next deadline, rounded up, at most a minute; -1 with none.
+    private func waitTime() -> CInt {
+        guard let first = timers.first else { return -1 }
+        let now = SystemClock.monotonic()
+        guard first.deadline > now else { return 0 }
+        return CInt(min((first.deadline - now + 999_999) / 1_000_000, 60_000))
+    }
+
+    private static func event(_ raw: CInt, _ interest: Interest, _ generation: UInt32) -> epoll_event {
+        let tag = UInt64(generation) << 32 | UInt64(UInt32(bitPattern: raw))
+        return epoll_event(events: interest.rawValue, data: epoll_data_t(u64: tag))
+    }
+}

@@ -1,0 +1,131 @@
+import CLinux
+public import Glibc
+
+/// Small operations on files, each one system call or a short sequence with one meaning.
+public enum Files {
+    public static func read(
+        _ path: String, at directory: CInt = AT_FDCWD, limit: Int = 1 << 20
+    ) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor.open(path, O_RDONLY, at: directory)
+        do { return try file.readAll(limit: limit) } catch { throw SystemError(error.call, code: error.code, subject: path) }
+    }
+
+    public static func readText(
+        _ path: String, at directory: CInt = AT_FDCWD, limit: Int = 1 << 20
+    ) throws(SystemError) -> String {
+        String(decoding: try read(path, at: directory, limit: limit), as: UTF8.self)
+    }
+
+    /// Writes to a file that is there already, as control files of the kernel are.
+    public static func overwrite(_ path: String, at directory: CInt = AT_FDCWD, _ text: String) throws(SystemError) {
+        let file = try Descriptor.open(path, O_WRONLY, at: directory)
+        do { try file.write(all: Array(text.utf8)) } catch {
+            throw SystemError(error.call, code: error.code, subject: path)
+        }
+    }
+
+    /// Creates `path`, which must not exist.
+    public static func create(
+        _ path: String, at directory: CInt = AT_FDCWD, mode: UInt32 = 0o600, _ bytes: [UInt8]
+    ) throws(SystemError) {
+        let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: mode, at: directory)
+        do { try file.write(all: bytes) } catch {
+            unlinkat(directory, path, 0)
+            throw SystemError(error.call, code: error.code, subject: path)
+        }
+    }
+
+    /// Replaces `path` whole, so that a reader or a crash sees the old content or the new.
+    public static func replace(
+        _ path: String, at directory: CInt = AT_FDCWD, mode: UInt32 = 0o600, durable: Bool = true, _ bytes: [UInt8]
+    ) throws(SystemError) {
+        let temporary = path + ".new"
+        do {
+            let file = try Descriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode, at: directory)
+            try file.write(all: bytes)
+            if durable { try file.synchronize() }
+            try check("rename") { renameat(directory, temporary, directory, path) }
+        } catch {
+            unlinkat(directory, temporary, 0)
+            throw SystemError(error.call, code: error.code, subject: path)
+        }
+    }
+
+    public static func makeDirectory(
+        _ path: String, at directory: CInt = AT_FDCWD, mode: UInt32 = 0o700
+    ) throws(SystemError) {
+        try check("mkdir", path) { mkdirat(directory, path, mode) }
+    }
+
+    /// Creates `path` and what is missing above it; an existing directory is fine.
+    public static func makeDirectories(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+            throw SystemError("mkdir", subject: path)
+        }
+        try makeDirectories(String(path[..<slash]), mode: mode)
+        if mkdir(path, mode) < 0, errno != EEXIST { throw SystemError("mkdir", subject: path) }
+    }
+
+    /// Removes a file; a missing one is fine.
+    public static func remove(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) {
+        if unlinkat(directory, path, 0) < 0, errno != ENOENT { throw SystemError("unlink", subject: path) }
+    }
+
+    public static func exists(_ path: String, at directory: CInt = AT_FDCWD) -> Bool {
+        faccessat(directory, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// The names in a directory, sorted, without `.` and `..`.
+    public static func list(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) -> [String] {
+        let descriptor = try Descriptor.open(path, O_RDONLY | O_DIRECTORY, at: directory)
+        guard let stream = fdopendir(descriptor.release()) else { throw SystemError("opendir", subject: path) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = Glibc.readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes a tree without following a symbolic link or leaving the file system it is on by name; a missing one
+    /// is fine. Depth is bounded by the descriptors this process may hold, not by path length.
+    public static func removeTree(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) {
+        if unlinkat(directory, path, 0) == 0 || errno == ENOENT { return }
+        guard errno == EISDIR || errno == EPERM || errno == EACCES else {
+            throw SystemError("unlink", subject: path)
+        }
+        do {
+            let inner = try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
+            for name in try list(".", at: inner.raw) { try removeTree(name, at: inner.raw) }
+        } catch { if error.code != ENOENT { throw error } }
+        if unlinkat(directory, path, AT_REMOVEDIR) < 0, errno != ENOENT {
+            throw SystemError("rmdir", subject: path)
+        }
+    }
+
+    public static func setOwner(_ path: String, _ user: UInt32, at directory: CInt = AT_FDCWD) throws(SystemError) {
+        try check("chown", path) { fchownat(directory, path, user, user, AT_SYMLINK_NOFOLLOW) }
+    }
+
+    /// Type, mode, size and identity of `path` itself, not of what a symbolic link points to.
+    public static func status(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) -> stat {
+        var result = stat()
+        try check("stat", path) { fstatat(directory, path, &result, AT_SYMLINK_NOFOLLOW) }
+        return result
+    }
+
+    public static func linkTarget(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) -> String {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = try check("readlink", path) {
+            buffer.withUnsafeMutableBytes { bytes in
+                guard let target = bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return -1 }
+                return readlinkat(directory, path, target, bytes.count)
+            }
+        }
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+}

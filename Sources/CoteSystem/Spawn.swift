@@ -1,0 +1,206 @@
+import CLinux
+import Glibc
+
+/// A program to start, with everything its child side does before exec. See `cl_spawn`.
+public struct SpawnRequest: Sendable {
+    public var path: String
+    public var arguments: [String]
+    public var environment: [String]
+    public var directory: String?
+    /// `CLONE_NEW…` flags.
+    public var namespaces: UInt64 = 0
+    /// The child's descriptors: number in the child → number here. All others are closed.
+    public var descriptors: [CInt: CInt] = [:]
+    public var limits: [ResourceLimit] = []
+    public var newSession = false
+    /// The child's descriptor that becomes its controlling terminal.
+    public var controllingTerminal: CInt?
+    public var credentials: Credentials?
+    public var fileModeMask: UInt32?
+    public var oomScore: CInt?
+    public var dropCapabilities = false
+    public var noNewPrivileges = false
+    /// The signal the kernel sends the child when the thread that started it ends.
+    public var parentDeathSignal: CInt = 0
+
+    public init(_ path: String, _ arguments: [String], environment: [String] = []) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+    }
+}
+
+/// Whom a command runs as, in numbers.
+public struct Credentials: Equatable, Sendable {
+    public var user: UInt32
+    public var group: UInt32
+    public var groups: [UInt32]
+
+    public init(user: UInt32, group: UInt32, groups: [UInt32] = []) {
+        self.user = user
+        self.group = group
+        self.groups = groups
+    }
+}
+
+/// One of the limits of `setrlimit`.
+public struct ResourceLimit: Equatable, Sendable {
+    public var resource: CInt
+    public var soft: UInt64
+    public var hard: UInt64
+
+    public init(resource: CInt, soft: UInt64, hard: UInt64) {
+        self.resource = resource
+        self.soft = soft
+        self.hard = hard
+    }
+}
+
+/// A child that has been started. Not waited for when its owner goes.
+public struct ChildProcess: ~Copyable, Sendable {
+    public let pid: Int32
+    /// Becomes readable when the process ends.
+    public let pidfd: Descriptor
+
+    public init(pid: Int32, pidfd: consuming Descriptor) {
+        self.pid = pid
+        self.pidfd = pidfd
+    }
+
+    public func signal(_ number: CInt) { _ = cl_pidfd_send_signal(pidfd.raw, number) }
+
+    /// Waits for the end. Call from a thread that may block.
+    public func wait() throws(SystemError) -> ExitStatus {
+        var status: CInt = 0
+        let pid = self.pid
+        try check("waitpid") { cl_wait(pid, &status, 0) }
+        return ExitStatus(waitStatus: status)
+    }
+}
+
+/// How a process ended.
+public enum ExitStatus: Equatable, Hashable, Sendable {
+    case exited(CInt)
+    case signaled(CInt)
+
+    public init(waitStatus: CInt) {
+        var signal: CInt = 0
+        let code = cl_wait_status(waitStatus, &signal)
+        self = signal == 0 ? .exited(code) : .signaled(signal)
+    }
+}
+
+/// Why a spawned child never became the program it should be.
+public struct SpawnFailure: Error, Equatable, Sendable {
+    /// The child's step, as `cl_stage` numbers it.
+    public enum Stage: Int32, Sendable {
+        case clone = 1
+        case session, descriptors, limits, credentials, privileges, directory, exec
+    }
+
+    public let stage: Stage
+    public let code: CInt
+
+    public init(stage: Stage, code: CInt) {
+        self.stage = stage
+        self.code = code
+    }
+}
+
+/// A child between clone and exec. `status` ends without a byte when exec succeeded.
+public struct PendingChild: ~Copyable, Sendable {
+    public let process: ChildProcess
+    public let status: Descriptor
+
+    /// Waits for exec. On failure the child has been reaped.
+    public consuming func started() throws(SpawnFailure) -> ChildProcess {
+        var report: (Int32, Int32) = (0, 0)
+        let raw = status.raw
+        let count = withUnsafeMutableBytes(of: &report) { buffer in
+            var count = 0
+            repeat { count = Glibc.read(raw, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
+            return count
+        }
+        guard count > 0 else { return process }
+        _ = try? process.wait()
+        throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: report.0) ?? .exec, code: report.1)
+    }
+}
+
+extension SpawnRequest {
+    /// Starts the program and returns without waiting for its exec.
+    public func start() throws(SpawnFailure) -> PendingChild {
+        let pipe: DescriptorPair
+        do { pipe = try Descriptor.pipe() } catch { throw SpawnFailure(stage: .clone, code: error.code) }
+        var pidfd: CInt = -1
+        let writeEnd = pipe.second.raw
+        let pid = withChildSide(status: writeEnd) { cl_spawn($0, &pidfd) }
+        guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
+        return PendingChild(
+            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)), status: pipe.first)
+    }
+
+    /// Starts the program and waits until it runs.
+    public func run() throws(SpawnFailure) -> ChildProcess { try start().started() }
+
+    private func withChildSide<Result>(status: CInt, _ body: (UnsafePointer<cl_spawn>) -> Result) -> Result {
+        let argumentVector = CStringVector(arguments)
+        let environmentVector = CStringVector(environment)
+        let descriptors = descriptors.sorted { $0.key < $1.key }
+            .map { cl_descriptor(source: $0.value, target: $0.key) }
+        let limits = limits.map { cl_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
+        let groups = credentials?.groups ?? []
+        let directory = directory.map { CStringVector([$0]) }
+        let path = CStringVector([path])
+        return descriptors.withUnsafeBufferPointer { descriptors in
+            limits.withUnsafeBufferPointer { limits in
+                groups.withUnsafeBufferPointer { groups in
+                    var request = cl_spawn()
+                    request.path = UnsafePointer(path.pointers[0])
+                    request.arguments = argumentVector.base
+                    request.environment = environmentVector.base
+                    request.directory = directory.flatMap { UnsafePointer($0.pointers[0]) }
+                    request.clone_flags = namespaces
+                    request.descriptors = descriptors.baseAddress
+                    request.descriptor_count = descriptors.count
+                    request.limits = limits.baseAddress
+                    request.limit_count = limits.count
+                    request.new_session = newSession ? 1 : 0
+                    request.controlling_terminal = controllingTerminal ?? -1
+                    request.set_credentials = credentials == nil ? 0 : 1
+                    request.user = credentials?.user ?? 0
+                    request.group = credentials?.group ?? 0
+                    request.groups = groups.baseAddress
+                    request.group_count = groups.count
+                    request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
+                    request.oom_score = oomScore ?? CInt.min
+                    request.drop_capabilities = dropCapabilities ? 1 : 0
+                    request.no_new_privileges = noNewPrivileges ? 1 : 0
+                    request.parent_death_signal = parentDeathSignal
+                    request.status = status
+                    return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
+                        withUnsafePointer(to: request, body)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// C strings in a null-terminated array, alive as long as this is.
+private final class CStringVector {
+    let pointers: UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>
+
+    init(_ strings: [String]) {
+        pointers = .allocate(capacity: strings.count + 1)
+        for (index, string) in strings.enumerated() { pointers.initializeElement(at: index, to: strdup(string)) }
+        pointers.initializeElement(at: strings.count, to: nil)
+    }
+
+    var base: UnsafePointer<UnsafeMutablePointer<CChar>?>? { UnsafePointer(pointers.baseAddress) }
+
+    deinit {
+        for pointer in pointers { free(pointer) }
+        pointers.deallocate()
+    }
+}

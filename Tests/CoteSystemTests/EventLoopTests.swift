@@ -1,0 +1,50 @@
+import CoteSystem
+import Testing
+
+@Suite struct EventLoopTests {
+    @Test func `deadlines fire in their order and a cancelled one does not`() throws {
+        let loop = try EventLoop()
+        var fired: [Int] = []
+        loop.schedule(after: 2_000_000) { fired.append(2) }
+        loop.schedule(after: 1_000_000) { fired.append(1) }
+        let never = loop.schedule(after: 1_500_000) { fired.append(0) }
+        loop.schedule(after: 3_000_000) { loop.stop() }
+        loop.cancel(never)
+        try loop.run()
+        #expect(fired == [1, 2])
+    }
+
+    @Test func `a handler that removes another descriptor keeps it from being called`() throws {
+        let loop = try EventLoop()
+        let one = try Descriptor.pipe()
+        let two = try Descriptor.pipe()
+        try one.second.write(all: [1])
+        try two.second.write(all: [1])
+        var calls = 0
+        let readers = (one.first.raw, two.first.raw)
+        #expect(readers.0 != readers.1)
+        let first = try one.first.duplicate()
+        let second = try two.first.duplicate()
+        let watched = Watched(first: first, second: second)
+        for isFirst in [true, false] {
+            let handler: EventLoop.Handler = { _ in
+                calls += 1
+                loop.remove(watched.first)
+                loop.remove(watched.second)
+                loop.stop()
+            }
+            try isFirst ? loop.add(watched.first, .read, handler) : loop.add(watched.second, .read, handler)
+        }
+        try loop.run()
+        #expect(calls == 1)
+    }
+
+    private final class Watched {
+        let first: Descriptor
+        let second: Descriptor
+        init(first: consuming Descriptor, second: consuming Descriptor) {
+            self.first = first
+            self.second = second
+        }
+    }
+}
