@@ -55,7 +55,7 @@ let package = Package(
         library("CoteWire", ["CoteModel"]),
 
         // The guest.
-        library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem"]),
+        library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem", "CLinux"]),
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),

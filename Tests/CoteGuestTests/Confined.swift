@@ -1,0 +1,60 @@
+import CLinux
+import CoteSystem
+import Glibc
+import Testing
+
+@testable import CoteGuest
+
+/// A thread that can give up privileges: no other thread of the tests is affected, what it spawns is.
+enum OwnThread {
+    static func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value {
+        let work = Work { try body() }
+        var thread = pthread_t()
+        let start: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { raw in
+            if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().perform() }
+            return nil
+        }
+        try #require(pthread_create(&thread, nil, start, Unmanaged.passRetained(work).toOpaque()) == 0)
+        pthread_join(thread, nil)
+        return try #require(try work.result?.get() as? Value)
+    }
+
+    private final class Work {
+        private let body: () throws -> any Sendable
+        private(set) var result: Result<any Sendable, any Error>?
+
+        init(_ body: @escaping () throws -> any Sendable) { self.body = body }
+        func perform() { result = Result { try body() } }
+    }
+}
+
+/// A program under the commands' filter.
+struct Confined: Sendable {
+    let status: CoteSystem.ExitStatus
+    /// What it wrote to its standard output and error.
+    let output: String
+
+    static func run(_ arguments: [String], directory: String? = nil, user: UInt32? = nil) throws -> Confined {
+        try OwnThread.run {
+            let noNewPrivileges: CInt = 38
+            try #require(cl_prctl(noNewPrivileges, 1, 0, 0, 0) == 0)
+            try SystemCallFilter.commands.install()
+            return try spawn(arguments, directory: directory, user: user)
+        }
+    }
+
+    private static func spawn(_ arguments: [String], directory: String?, user: UInt32?) throws -> Confined {
+        let environment = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(directory ?? "/tmp")"]
+        var request = SpawnRequest("/usr/bin/env", ["env"] + arguments, environment: environment)
+        let null = try Descriptor.open("/dev/null", O_RDWR)
+        var pipe = try Descriptor.pipe()
+        request.descriptors = [0: null.raw, 1: pipe.second.raw, 2: pipe.second.raw]
+        request.directory = directory
+        if let user { request.credentials = Credentials(user: user, group: user) }
+        let child = try request.run()
+        // Closes the writing end, so that the end of the program is the end of the pipe.
+        pipe.second = null
+        let output = String(decoding: try pipe.first.readAll(limit: 1 << 24), as: UTF8.self)
+        return Confined(status: try child.wait(), output: output)
+    }
+}
