@@ -18,7 +18,12 @@ public struct TimeSpan: Hashable, Sendable, Codable, Comparable, CustomStringCon
         milliseconds = value
     }
 
-    public var nanoseconds: UInt64 { milliseconds.multipliedReportingOverflow(by: 1_000_000).partialValue }
+    /// As the kernel's clocks count; what is too long for that (584 years) is the longest there is.
+    public var nanoseconds: UInt64 {
+        let (value, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        return overflow ? .max : value
+    }
+
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool { left.milliseconds < right.milliseconds }
 
     public var description: String {

@@ -1,23 +1,25 @@
 /// How much one side may still send on a stream. Each direction of each stream starts with `window` bytes; the
 /// receiver gives back what it has passed on. A sender without credit waits, and only that stream waits.
 public struct Credit: Equatable, Sendable {
+    /// Bytes under way at most in one direction of a stream.
     public static let window = 256 << 10
 
     /// Bytes that may be sent now.
     public private(set) var available = Credit.window
 
+    /// A full window.
     public init() {}
 
-    /// Takes up to `count` bytes of what is left.
+    /// Takes up to `count` bytes of what is left, and says how many.
     public mutating func take(upTo count: Int) -> Int {
-        let taken = min(count, available)
+        let taken = max(0, min(count, available))
         available -= taken
         return taken
     }
 
     /// Takes exactly `count`; false, and nothing taken, when that is more than is left.
     public mutating func take(exactly count: Int) -> Bool {
-        guard count <= available else { return false }
+        guard count >= 0, count <= available else { return false }
         available -= count
         return true
     }
@@ -36,6 +38,7 @@ public struct Credit: Equatable, Sendable {
         return writer.bytes
     }
 
+    /// How much a peer gives back; never nothing, never more than the window.
     public static func count(payload: [UInt8]) throws(WireViolation) -> Int {
         var reader = PayloadReader(payload, "credit")
         let count: UInt32 = try reader.get()

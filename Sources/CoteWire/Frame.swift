@@ -2,16 +2,21 @@
 ///
 /// On the wire: payload length (u32), stream (u32), kind (u8), then the payload; numbers are little-endian.
 public struct Frame: Equatable, Sendable {
+    /// Gives the payload its form.
     public var kind: Kind
+    /// 0 for what concerns the link as a whole.
     public var stream: UInt32
+    /// At most `Frame.limit(kind)` bytes.
     public var payload: [UInt8]
 
+    /// A frame that is not yet encoded.
     public init(_ kind: Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
         self.kind = kind
         self.stream = stream
         self.payload = payload
     }
 
+    /// Bytes before the payload.
     public static let headerSize = 9
 
     /// What a frame says. The same on both links: client to keeper, and keeper to agent.

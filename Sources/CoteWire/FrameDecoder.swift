@@ -3,11 +3,13 @@ public struct FrameDecoder: Sendable {
     private var buffer: [UInt8] = []
     private var start = 0
 
+    /// A decoder at the start of a link.
     public init() {}
 
     /// Bytes that wait for the rest of their frame.
     public var pending: Int { buffer.count - start }
 
+    /// Adds what has been read. `next` is to be called until it gives `nil` before more is added: that is the bound.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         if start > 0 {
             buffer.removeFirst(start)

@@ -7,6 +7,7 @@ public struct Hello: Equatable, Sendable {
     /// What the sender can do beyond the version's minimum.
     public var capabilities: [String]
 
+    /// What this build says of itself, unless told otherwise.
     public init(versions: ClosedRange<UInt16> = Hello.spoken, build: String = "", capabilities: [String] = []) {
         self.versions = versions
         self.build = build
@@ -18,6 +19,7 @@ public struct Hello: Equatable, Sendable {
 
     private static let magic: UInt32 = 0x4554_4f43  // "COTE"
 
+    /// The frame's payload.
     public var payload: [UInt8] {
         var writer = PayloadWriter()
         writer.put(Self.magic)
@@ -28,6 +30,7 @@ public struct Hello: Equatable, Sendable {
         return writer.bytes
     }
 
+    /// Reads what a peer of any version sent.
     public init(payload: [UInt8]) throws(WireViolation) {
         var reader = PayloadReader(payload, "hello")
         guard try reader.get() == Self.magic else { throw reader.violation }
@@ -38,7 +41,7 @@ public struct Hello: Equatable, Sendable {
         build = try reader.get()
         capabilities = try reader.get()
         // What a later version adds at the end is not ours to refuse.
-        if newest == Self.spoken.upperBound { try reader.finish() }
+        if newest <= Self.spoken.upperBound { try reader.finish() }
     }
 
     /// The newest version that both sides speak, if any.

@@ -5,6 +5,7 @@ public enum OpenRequest: Equatable, Sendable {
     case command(Command)
     case transfer(FileTransfer)
 
+    /// The `open` frame's payload. A command can be too large for one: the sender compares with `Frame.limit(.open)`.
     public var payload: [UInt8] {
         var writer = PayloadWriter()
         switch self {
@@ -20,6 +21,7 @@ public enum OpenRequest: Equatable, Sendable {
         return writer.bytes
     }
 
+    /// Reads what a client or a keeper asks for.
     public init(payload: [UInt8]) throws(WireViolation) {
         var reader = PayloadReader(payload, "open request")
         switch try reader.get(UInt8.self) {
@@ -99,12 +101,14 @@ public struct FileTransfer: Equatable, Sendable {
         }
     }
 
+    /// What is done at `path`.
     public var verb: Verb
     /// Absolute, inside the sandbox.
     public var path: String
     /// Permission bits of a file that `write` creates.
     public var mode: UInt32
 
+    /// - Parameter mode: counts for `write` alone.
     public init(_ verb: Verb, path: String, mode: UInt32 = 0o644) {
         self.verb = verb
         self.path = path

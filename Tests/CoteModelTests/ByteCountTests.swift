@@ -2,10 +2,11 @@ import CoteModel
 import Testing
 
 @Suite struct ByteCountTests {
-    @Test(arguments: [
-        ("0", 0), ("17", 17), ("1k", 1024), ("64m", 64 << 20), ("2G", 2 << 30), ("3gib", 3 << 30),
-        ("1t", 1 << 40),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("0", 0), ("17", 17), ("1k", 1024), ("64m", 64 << 20), ("2G", 2 << 30), ("3gib", 3 << 30),
+            ("1t", 1 << 40),
+        ] as [(String, UInt64)])
     func `a size reads as its bytes`(text: String, bytes: UInt64) {
         #expect(ByteCount(parsing: text)?.bytes == bytes)
     }
