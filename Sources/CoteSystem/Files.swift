@@ -7,7 +7,9 @@ public enum Files {
         _ path: String, at directory: CInt = AT_FDCWD, limit: Int = 1 << 20
     ) throws(SystemError) -> [UInt8] {
         let file = try Descriptor.open(path, O_RDONLY, at: directory)
-        do { return try file.readAll(limit: limit) } catch { throw SystemError(error.call, code: error.code, subject: path) }
+        do { return try file.readAll(limit: limit) } catch {
+            throw SystemError(error.call, code: error.code, subject: path)
+        }
     }
 
     public static func readText(

@@ -98,7 +98,8 @@ int cl_capabilities_keep(uint64_t mask);
 
 int cl_open_tree(int directory, const char *path, unsigned flags);
 int cl_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
-int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
+int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, uint64_t clear,
+                     uint64_t propagation);
 int cl_pivot_root(const char *new_root, const char *put_old);
 
 extern const unsigned CL_OPEN_TREE_CLONE;
