@@ -11,7 +11,7 @@ SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
 COTE_REQUIRE ?= root,crun
 # Inputs for each fuzz test; `make test` runs what the tests themselves say.
-SOAK_INPUTS ?= 20000000
+SOAK_INPUTS ?= 200000000
 
 build:
 	swift build -c release --product cote
