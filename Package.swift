@@ -52,7 +52,7 @@ let package = Package(
         .target(name: "CLinux"),
         library("CoteSystem", ["CLinux"]),
         library("CoteModel", []),
-        library("CoteWire", ["CoteModel"]),
+        library("CoteWire", ["CoteModel", "CoteSystem"]),
 
         // The guest.
         library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem", "CLinux"]),
@@ -64,12 +64,12 @@ let package = Package(
         library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
         library(
             "CoteEngine", ["CoteDriverOCI", "CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
-        library("CoteCLI", ["CoteEngine", "CoteModel", "CoteSystem", argumentParser]),
+        library("CoteCLI", ["CoteEngine", "CoteJournal", "CoteModel", "CoteSystem", argumentParser]),
 
         // Programs.
         program("cote", ["CoteCLI"], extra: staticFoundation),
-        program("cote-keeper", ["CoteKeeper", "CoteDriverOCI"]),
-        program("cote-agent", ["CoteGuest"]),
+        program("cote-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteModel"]),
+        program("cote-agent", ["CoteGuest", "CoteModel"]),
 
         // Tests without a sandbox.
         tests("CoteSystemTests", ["CoteSystem"]),

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 
 const unsigned CL_OPEN_TREE_CLONE = OPEN_TREE_CLONE;
 const unsigned CL_OPEN_TREE_CLOEXEC = OPEN_TREE_CLOEXEC;
+const unsigned CL_AT_EMPTY_PATH = AT_EMPTY_PATH;
 const unsigned CL_AT_RECURSIVE = AT_RECURSIVE;
 const unsigned CL_MOVE_MOUNT_F_EMPTY_PATH = MOVE_MOUNT_F_EMPTY_PATH;
 const uint64_t CL_MOUNT_ATTR_RDONLY = MOUNT_ATTR_RDONLY;
@@ -96,6 +98,11 @@ int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t s
 
 int cl_pivot_root(const char *new_root, const char *put_old) {
     return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+long cl_file_system_type(const char *path) {
+    struct statfs result;
+    return statfs(path, &result) < 0 ? -1 : (long)result.f_type;
 }
 
 int cl_peer(int socket, pid_t *pid, uid_t *user) {

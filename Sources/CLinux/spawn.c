@@ -48,6 +48,7 @@ static int place_descriptors(const struct cl_spawn *request, int *status) {
     for (size_t i = 0; i < count; i++) {
         if (dup2(moved[i], request->descriptors[i].target) < 0) return -1;
     }
+    if (request->keep_others) return 0;
     int first = count == 0 ? 0 : request->descriptors[count - 1].target + 1;
     return (int)syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
 }

@@ -13,6 +13,8 @@ public struct Command: Hashable, Sendable {
     /// Whether stdin is fed by the caller; otherwise it is empty.
     public var takesInput: Bool
     public var fileModeMask: UInt32?
+    /// Soft limits of `setrlimit`, at most the sandbox's hard ones.
+    public var resourceLimits: [CommandLimit: UInt64] = [:]
 
     public init(
         _ arguments: [String], environment: [String: String] = [:], directory: String? = nil, user: String? = nil,
@@ -28,6 +30,11 @@ public struct Command: Hashable, Sendable {
         self.takesInput = takesInput
         self.fileModeMask = fileModeMask
     }
+}
+
+/// A limit of `setrlimit` that a command may be given.
+public enum CommandLimit: String, Sendable, CaseIterable {
+    case core, cpu, data, fsize, nofile, nproc, stack
 }
 
 /// Rows and columns of a terminal.

@@ -39,6 +39,8 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case classUnavailable = "class-unavailable"
     case noPermission = "no-permission"
     case diskFull = "disk-full"
+    /// The sandbox's own limit of processes or memory is used up.
+    case limitReached = "limit-reached"
     case limitUnsupported = "limit-unsupported"
     case tooManySandboxes = "too-many-sandboxes"
     case badState = "bad-state"

@@ -8,7 +8,6 @@ public enum Guard: String, Sendable, CaseIterable {
     case ipcNamespace = "ipc-namespace"
     case hostnameNamespace = "hostname-namespace"
     case readOnlyRoot = "read-only-root"
-    case readOnlySystem = "read-only-system"
     case maskedPaths = "masked-paths"
     case readOnlyKernel = "read-only-kernel"
     case minimalDevices = "minimal-devices"

@@ -22,6 +22,7 @@ package enum JSONText {
             (block .< Block(repeating: 0x20)) .| (block .== Block(repeating: 0x22))
             .| (block .== Block(repeating: 0x5c))
         // A lane is all ones or zero, so the lowest bit set of a half says which byte comes first.
+        // INVARIANT: both are sixteen bytes without padding.
         let halves = unsafeBitCast(special, to: SIMD2<UInt64>.self)
         if halves[0] != 0 { return UInt64(littleEndian: halves[0]).trailingZeroBitCount >> 3 }
         return 8 + UInt64(littleEndian: halves[1]).trailingZeroBitCount >> 3

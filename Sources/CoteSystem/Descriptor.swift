@@ -34,6 +34,18 @@ extension Descriptor {
             owning: try check("open", path) { cl_openat(directory, path, flags | O_CLOEXEC, mode) })
     }
 
+    private static let pathOnly: CInt = 0o10_000_000  // O_PATH
+
+    /// Opens a directory to name it by, without reading it.
+    public static func directory(_ path: String) throws(SystemError) -> Descriptor {
+        try open(path, pathOnly | O_DIRECTORY)
+    }
+
+    /// A counter that becomes readable when something is written to it.
+    public static func event() throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("eventfd") { eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK)) })
+    }
+
     /// Both ends of a pipe.
     public static func pipe() throws(SystemError) -> DescriptorPair {
         try pair("pipe2") { cl_pipe($0, 0) }
@@ -50,7 +62,7 @@ extension Descriptor {
     ) throws(SystemError) -> DescriptorPair {
         var ends: [CInt] = [-1, -1]
         try check(call) { ends.withUnsafeMutableBufferPointer { make($0.baseAddress) } }
-        return DescriptorPair(first: Descriptor(owning: ends[0]), second: Descriptor(owning: ends[1]))
+        return DescriptorPair(ends[0], ends[1])
     }
 
     public func setNonblocking() throws(SystemError) {
@@ -58,18 +70,33 @@ extension Descriptor {
         try check("fcntl") { cl_fcntl(raw, F_SETFL, CLong(flags | O_NONBLOCK)) }
     }
 
+    private static let setPipeSize: CInt = 1031  // F_SETPIPE_SZ
+
     /// Asks for a larger pipe; the kernel may refuse, and the pipe then stays as it is.
-    public func growPipe(to bytes: Int) { _ = cl_fcntl(raw, 1031 /* F_SETPIPE_SZ */, bytes) }
+    public func growPipe(to bytes: Int) { _ = cl_fcntl(raw, Self.setPipeSize, bytes) }
 }
 
 /// Two descriptors that belong together. Of a pipe, what is written to `second` is read from `first`.
 public struct DescriptorPair: ~Copyable, Sendable {
-    public var first: Descriptor
-    public var second: Descriptor
+    private var ends: (CInt, CInt)
 
-    public init(first: consuming Descriptor, second: consuming Descriptor) {
-        self.first = first
-        self.second = second
+    init(_ first: CInt, _ second: CInt) { ends = (first, second) }
+
+    deinit {
+        if ends.0 >= 0 { close(ends.0) }
+        if ends.1 >= 0 { close(ends.1) }
+    }
+
+    /// Gives `first` an owner of its own. Call once.
+    public mutating func takeFirst() -> Descriptor {
+        defer { ends.0 = -1 }
+        return Descriptor(owning: ends.0)
+    }
+
+    /// Gives `second` an owner of its own. Call once.
+    public mutating func takeSecond() -> Descriptor {
+        defer { ends.1 = -1 }
+        return Descriptor(owning: ends.1)
     }
 }
 
@@ -138,4 +165,16 @@ extension Descriptor {
     }
 
     public func synchronize() throws(SystemError) { try check("fdatasync") { fdatasync(raw) } }
+}
+
+extension Descriptor {
+    public func setCloseOnExec() throws(SystemError) {
+        try check("fcntl") { cl_fcntl(raw, F_SETFD, CLong(FD_CLOEXEC)) }
+    }
+}
+
+/// A descriptor with more than one holder; closed when the last goes.
+public final class SharedDescriptor: Sendable {
+    public let descriptor: Descriptor
+    public init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 }

@@ -11,6 +11,8 @@ public final class EventLoop {
 
         public static let read = Interest(rawValue: EPOLLIN.rawValue)
         public static let write = Interest(rawValue: EPOLLOUT.rawValue)
+        /// A control file's content has changed.
+        public static let priority = Interest(rawValue: EPOLLPRI.rawValue)
         /// The other side has gone or failed; always reported, never asked for.
         public static let hangUp = Interest(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue)
     }
@@ -33,6 +35,9 @@ public final class EventLoop {
     private var timers: [(deadline: UInt64, timer: Timer, action: () -> Void)] = []
     private var timerCount: UInt64 = 0
     private var stopped = false
+
+    /// Called each time before waiting: the place to send what the handlers of one round have gathered.
+    public var beforeWait: [ObjectIdentifier: () -> Void] = [:]
 
     public init() throws(SystemError) {
         epoll = Descriptor(owning: try check("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
@@ -84,6 +89,8 @@ public final class EventLoop {
     }
 
     private func runOnce() throws(SystemError) {
+        for action in beforeWait.values { action() }
+        if stopped { return }
         var events = [epoll_event](repeating: epoll_event(), count: 32)
         let count = epoll_wait(epoll.raw, &events, CInt(events.count), waitTime())
         if count < 0, errno != EINTR { throw SystemError("epoll_wait") }

@@ -69,6 +69,10 @@ public enum Files {
         if mkdir(path, mode) < 0, errno != EEXIST { throw SystemError("mkdir", subject: path) }
     }
 
+    public static func rename(_ path: String, to target: String) throws(SystemError) {
+        try check("rename", path) { Glibc.rename(path, target) }
+    }
+
     /// Removes a file; a missing one is fine.
     public static func remove(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) {
         if unlinkat(directory, path, 0) < 0, errno != ENOENT { throw SystemError("unlink", subject: path) }

@@ -11,6 +11,8 @@ public struct SpawnRequest: Sendable {
     public var namespaces: UInt64 = 0
     /// The child's descriptors: number in the child → number here. All others are closed.
     public var descriptors: [CInt: CInt] = [:]
+    /// Leaves descriptors that are not close-on-exec open in the child.
+    public var keepsOtherDescriptors = false
     public var limits: [ResourceLimit] = []
     public var newSession = false
     /// The child's descriptor that becomes its controlling terminal.
@@ -67,6 +69,9 @@ public struct ChildProcess: ~Copyable, Sendable {
         self.pidfd = pidfd
     }
 
+    /// For a caller that waits by the descriptor alone.
+    public consuming func takePidfd() -> Descriptor { pidfd }
+
     public func signal(_ number: CInt) { _ = cl_pidfd_send_signal(pidfd.raw, number) }
 
     /// Waits for the end. Call from a thread that may block.
@@ -107,7 +112,8 @@ public struct SpawnFailure: Error, Equatable, Sendable {
     }
 }
 
-/// A child between clone and exec. `status` ends without a byte when exec succeeded.
+/// A child between clone and exec. `status` ends without a byte when exec succeeded, and otherwise says the stage
+/// and the error as two 32-bit numbers.
 public struct PendingChild: ~Copyable, Sendable {
     public let process: ChildProcess
     public let status: Descriptor
@@ -125,19 +131,23 @@ public struct PendingChild: ~Copyable, Sendable {
         _ = try? process.wait()
         throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: report.0) ?? .exec, code: report.1)
     }
+
+    /// For a caller that reaps by pid and waits for exec itself.
+    public consuming func takeStatus() -> Descriptor { status }
 }
 
 extension SpawnRequest {
     /// Starts the program and returns without waiting for its exec.
     public func start() throws(SpawnFailure) -> PendingChild {
-        let pipe: DescriptorPair
+        var pipe: DescriptorPair
         do { pipe = try Descriptor.pipe() } catch { throw SpawnFailure(stage: .clone, code: error.code) }
         var pidfd: CInt = -1
-        let writeEnd = pipe.second.raw
+        let writer = pipe.takeSecond()
+        let writeEnd = writer.raw
         let pid = withChildSide(status: writeEnd) { cl_spawn($0, &pidfd) }
         guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
         return PendingChild(
-            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)), status: pipe.first)
+            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)), status: pipe.takeFirst())
     }
 
     /// Starts the program and waits until it runs.
@@ -165,6 +175,7 @@ extension SpawnRequest {
                     request.descriptor_count = descriptors.count
                     request.limits = limits.baseAddress
                     request.limit_count = limits.count
+                    request.keep_others = keepsOtherDescriptors ? 1 : 0
                     request.new_session = newSession ? 1 : 0
                     request.controlling_terminal = controllingTerminal ?? -1
                     request.set_credentials = credentials == nil ? 0 : 1

@@ -46,6 +46,11 @@ public enum OpenRequest: Equatable, Sendable {
         }
         writer.put(command.takesInput)
         writer.put(command.fileModeMask) { $0.put($1) }
+        writer.put(UInt8(command.resourceLimits.count))
+        for (limit, value) in command.resourceLimits.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            writer.put(limit.rawValue)
+            writer.put(value)
+        }
     }
 
     private static func command(_ reader: inout PayloadReader) throws(WireViolation) -> Command {
@@ -67,6 +72,12 @@ public enum OpenRequest: Equatable, Sendable {
         }
         command.takesInput = try reader.get()
         command.fileModeMask = try reader.getOptional { reader throws(WireViolation) in try reader.get() }
+        for _ in 0..<(try reader.get(UInt8.self)) {
+            guard let limit = CommandLimit(rawValue: try reader.get()) else { throw reader.violation }
+            guard command.resourceLimits.updateValue(try reader.get(), forKey: limit) == nil else {
+                throw reader.violation
+            }
+        }
         return command
     }
 }

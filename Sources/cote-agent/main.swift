@@ -1,1 +1,5 @@
-print("")
+import CoteGuest
+import CoteModel
+import Glibc
+
+exit(Agent.main(CommandLine.arguments, guards: .all))

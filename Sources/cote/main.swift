@@ -1,1 +1,3 @@
-print("")
+import CoteCLI
+
+MainThread.run { await CoteCommand.runAndExit() }

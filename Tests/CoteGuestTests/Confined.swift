@@ -48,13 +48,14 @@ struct Confined: Sendable {
         var request = SpawnRequest("/usr/bin/env", ["env"] + arguments, environment: environment)
         let null = try Descriptor.open("/dev/null", O_RDWR)
         var pipe = try Descriptor.pipe()
-        request.descriptors = [0: null.raw, 1: pipe.second.raw, 2: pipe.second.raw]
+        let reader = pipe.takeFirst()
+        let writer = SharedDescriptor(pipe.takeSecond())
+        request.descriptors = [0: null.raw, 1: writer.descriptor.raw, 2: writer.descriptor.raw]
         request.directory = directory
         if let user { request.credentials = Credentials(user: user, group: user) }
-        let child = try request.run()
-        // Closes the writing end, so that the end of the program is the end of the pipe.
-        pipe.second = null
-        let output = String(decoding: try pipe.first.readAll(limit: 1 << 24), as: UTF8.self)
+        // Then nobody but the program holds the writing end, so that its end is the end of the pipe.
+        let child = try withExtendedLifetime(consume writer) { try request.run() }
+        let output = String(decoding: try reader.readAll(limit: 1 << 24), as: UTF8.self)
         return Confined(status: try child.wait(), output: output)
     }
 }

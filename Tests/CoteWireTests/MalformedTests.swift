@@ -32,7 +32,7 @@ extension PayloadWriter {
     }
 
     /// A command's payload after its arguments and environment.
-    fileprivate mutating func putCommandEnd(flags: [UInt8] = [0, 0, 0, 0, 0, 0]) { for flag in flags { put(flag) } }
+    fileprivate mutating func putCommandEnd(flags: [UInt8] = [0, 0, 0, 0, 0, 0, 0]) { for flag in flags { put(flag) } }
 
     fileprivate mutating func putCommand(_ arguments: [String] = ["true"], environment: [String] = []) {
         put(UInt8(1))
@@ -119,11 +119,25 @@ extension PayloadWriter {
         },
         Malformed(.open, "a flag that is neither yes nor no") {
             $0.putCommand()
-            $0.putCommandEnd(flags: [0, 0, 0, 0, 2, 0])
+            $0.putCommandEnd(flags: [0, 0, 0, 0, 2, 0, 0])
         },
         Malformed(.open, "an option that is neither there nor not") {
             $0.putCommand()
-            $0.putCommandEnd(flags: [0, 0, 0, 0, 0, 0x80])
+            $0.putCommandEnd(flags: [0, 0, 0, 0, 0, 0x80, 0])
+        },
+        Malformed(.open, "an unknown limit") {
+            $0.putCommand()
+            $0.putCommandEnd(flags: [0, 0, 0, 0, 0, 0, 1])
+            $0.put("speed")
+            $0.put(UInt64(1))
+        },
+        Malformed(.open, "a limit given twice") {
+            $0.putCommand()
+            $0.putCommandEnd(flags: [0, 0, 0, 0, 0, 0, 2])
+            for value in [UInt64(1), 2] {
+                $0.put("core")
+                $0.put(value)
+            }
         },
         Malformed(.open, "a NUL in an argument") {
             $0.put(UInt8(1))

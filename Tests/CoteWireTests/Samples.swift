@@ -15,6 +15,7 @@ extension SeededRandom {
         }
         command.takesInput = flag()
         command.fileModeMask = maybe { UInt32($0.below(0o1000)) }
+        for _ in 0..<below(3) { command.resourceLimits[pick(CommandLimit.allCases)] = next() }
         return command
     }
 
@@ -23,6 +24,20 @@ extension SeededRandom {
     }
 
     mutating func openRequest() -> OpenRequest { flag() ? .command(command()) : .transfer(transfer()) }
+
+    mutating func boot() -> BootRequest {
+        let limits = Limits(
+            milliCPUs: maybe { UInt32($0.below(64_000)) }, memory: maybe { ByteCount($0.next()) },
+            processes: maybe { UInt32($0.below(10_000)) }, lifetime: maybe { TimeSpan(milliseconds: $0.next()) },
+            journal: ByteCount(next()))
+        let spec = SandboxSpec(
+            id: .random(), name: maybe { SandboxName("n\($0.below(1000))") } ?? nil, environment: text(upTo: 8),
+            sandboxClass: .container, limits: limits, userBase: UInt32(below(1 << 31)), isOneShot: flag(),
+            showsOpt: flag(), createdAt: next())
+        return BootRequest(
+            spec: spec, sandboxDirectory: "/" + text(upTo: 9), journalDirectory: "/" + text(upTo: 9),
+            runtimeDirectory: "/" + text(upTo: 9), agent: "/" + text(upTo: 9), runtime: "/" + text(upTo: 9))
+    }
 
     mutating func hello() -> Hello {
         Hello(build: text(upTo: 16), capabilities: (0..<below(4)).map { _ in text(upTo: 8) })
@@ -56,7 +71,8 @@ extension SeededRandom {
             case .exit: exit().payload
             case .state: stateReport().payload
             case .credit: Credit.payload(1 + below(Credit.window))
-            case .input, .output, .errorOutput, .boot: bytes(below(64))
+            case .boot: boot().payload
+            case .input, .output, .errorOutput: bytes(below(64))
             case .opened, .inputEnd, .signal, .resize, .closed, .stop: bytes(below(Frame.limit(kind) + 1))
             }
         return Frame(kind, stream: stream, payload: payload)

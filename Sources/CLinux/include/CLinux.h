@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
@@ -64,6 +65,7 @@ struct cl_spawn {
     size_t limit_count;
     int new_session;
     int controlling_terminal;                ///< target descriptor that becomes the terminal, or -1
+    int keep_others;                         ///< leaves descriptors that are not close-on-exec open
     int set_credentials;
     uint32_t user;
     uint32_t group;
@@ -104,6 +106,10 @@ int cl_pivot_root(const char *new_root, const char *put_old);
 
 extern const unsigned CL_OPEN_TREE_CLONE;
 extern const unsigned CL_OPEN_TREE_CLOEXEC;
+/// The file system's magic number, as statfs gives it.
+long cl_file_system_type(const char *path);
+
+extern const unsigned CL_AT_EMPTY_PATH;
 extern const unsigned CL_AT_RECURSIVE;
 extern const unsigned CL_MOVE_MOUNT_F_EMPTY_PATH;
 extern const uint64_t CL_MOUNT_ATTR_RDONLY;

@@ -1,0 +1,83 @@
+public import ArgumentParser
+import CoteEngine
+import CoteModel
+import CoteSystem
+import Glibc
+
+/// `cote`: the table of its commands, from which help and completions come.
+public struct CoteCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "cote",
+        abstract: "Sealed sandboxes for coding agents and CI, on this machine.",
+        version: "cote 0.1.0",
+        groupedSubcommands: [
+            CommandGroup(name: "Host", subcommands: [DoctorCommand.self, ClassCommand.self]),
+            CommandGroup(name: "Commands", subcommands: [RunCommand.self, ExecCommand.self, ShellCommand.self]),
+            CommandGroup(
+                name: "Sandboxes",
+                subcommands: [
+                    CreateCommand.self, ListCommand.self, ShowCommand.self, LogsCommand.self, StopCommand.self,
+                    StartCommand.self, RemoveCommand.self, PruneCommand.self,
+                ]),
+        ])
+
+    public init() {}
+
+    /// Parses the arguments and runs the verb. The program's exit code is that of ARCHITECTURE's table.
+    @MainThread
+    public static func runAndExit() async -> Never {
+        ignoreBrokenPipes()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            var command = try parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            finish(0)
+        } catch let end as ProgramEnd {
+            finish(end.code)
+        } catch let error as CoteError {
+            let runsCommands = ["run", "exec", "shell"].contains(arguments.first)
+            Terminal.report(error, verb: arguments.first ?? "cote", asJSON: wantsJSON(arguments))
+            finish(runsCommands ? error.code.commandExitCode : error.code.exitCode)
+        } catch {
+            finishParsing(error, arguments)
+        }
+    }
+
+    @MainThread
+    private static func finishParsing(_ error: any Error, _ arguments: [String]) -> Never {
+        if exitCode(for: error).isSuccess {
+            Terminal.print(fullMessage(for: error))
+            finish(0)
+        }
+        let verb = arguments.first { !$0.hasPrefix("-") } ?? "cote"
+        let usage = CoteError(
+            .usage, message(for: error).split(separator: "\n").first.map(String.init) ?? "bad arguments",
+            hint: "cote help \(verb == "cote" ? "" : verb)".trimmingSuffix(" "))
+        Terminal.report(usage, verb: verb, asJSON: wantsJSON(arguments))
+        finish(ErrorCode.usage.exitCode)
+    }
+
+    /// What follows `--` belongs to the sandbox's command.
+    private static func wantsJSON(_ arguments: [String]) -> Bool {
+        arguments.prefix { $0 != "--" }.contains("--json")
+    }
+
+    private static func finish(_ code: Int32) -> Never {
+        Glibc.exit(code)
+    }
+}
+
+/// Ends the program with a command's own exit code.
+struct ProgramEnd: Error {
+    let code: Int32
+}
+
+extension String {
+    func trimmingSuffix(_ suffix: String) -> String {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+    }
+}

@@ -1,0 +1,114 @@
+import CoteJournal
+import CoteModel
+import CoteSystem
+import FoundationEssentials
+import Glibc
+
+/// What people and programs see of `cote` itself: results on stdout, everything else on stderr.
+@MainThread
+enum Terminal {
+    static func print(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+
+    /// One line of JSON.
+    static func print(json value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(value) else { return }
+        write(String(decoding: data, as: UTF8.self) + "\n", to: STDOUT_FILENO)
+    }
+
+    static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+    /// `error: <verb> <object>: <reason>`, and what to do next where that is known.
+    static func report(_ error: CoteError, verb: String, asJSON: Bool) {
+        Progress.clear()
+        if asJSON {
+            var writer = JSONWriter()
+            writer.object {
+                $0.key("error")
+                $0.object {
+                    $0.field("code", error.code.rawValue)
+                    $0.field("message", error.message)
+                    $0.field("hint", error.hint)
+                }
+            }
+            return note(String(decoding: writer.bytes, as: UTF8.self))
+        }
+        note("error: \(verb): \(oneLine(error.message))")
+        if let hint = error.hint { note("hint: \(oneLine(hint))") }
+    }
+
+    /// Text from anywhere, safe to show: no control character reaches the terminal.
+    nonisolated static func oneLine(_ text: String) -> String {
+        String(
+            text.map { $0.isNewline ? " " : $0 }.filter {
+                $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }
+            })
+    }
+
+    /// Columns that line up, two spaces apart.
+    static func print(table rows: [[String]]) {
+        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        for row in rows {
+            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            var line = Substring(cells.joined(separator: "  "))
+            while line.last == " " { line.removeLast() }
+            print(String(line))
+        }
+    }
+
+    private static func write(_ text: String, to raw: CInt) {
+        let bytes = Array(text.utf8)
+        writeAll(bytes, to: raw)
+    }
+
+    /// Blocks until all is written or nobody reads any more; the main thread has nothing else to do.
+    static func writeAll(_ bytes: [UInt8], to raw: CInt) {
+        bytes.withUnsafeBytes { buffer in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let count = Glibc.write(raw, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count > 0 {
+                    rest = rest.dropFirst(count)
+                } else if errno == EAGAIN {
+                    var entry = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
+                    poll(&entry, 1, -1)
+                } else if errno != EINTR {
+                    return
+                }
+            }
+        }
+    }
+}
+
+/// A line on stderr about a step that takes longer than half a second, while it does; only on a terminal.
+@MainThread
+enum Progress {
+    private static var isShown = false
+
+    static func during<Value>(
+        _ step: String, _ body: () async throws(CoteError) -> Value
+    ) async throws(CoteError) -> Value {
+        guard isatty(STDERR_FILENO) == 1 else { return try await body() }
+        let ticker = Task { @MainThread in
+            try await Task.sleep(for: .milliseconds(500))
+            let frames = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇"]
+            for count in 0... {
+                isShown = true
+                Terminal.writeAll(Array("\r\(frames[count % frames.count]) \(step)… ".utf8), to: STDERR_FILENO)
+                try await Task.sleep(for: .milliseconds(120))
+            }
+        }
+        defer {
+            ticker.cancel()
+            clear()
+        }
+        return try await body()
+    }
+
+    static func clear() {
+        guard isShown else { return }
+        isShown = false
+        Terminal.writeAll(Array("\r\u{1b}[K".utf8), to: STDERR_FILENO)
+    }
+}

@@ -1,0 +1,117 @@
+import CoteJournal
+public import CoteModel
+import CoteSandbox
+import CoteSystem
+import Glibc
+
+extension Engine {
+    /// Every sandbox, oldest first, each with its true state. What cannot be read is left out.
+    public func list() -> [SandboxSummary] {
+        store.ids().compactMap { try? store.reconcile($0) }.sorted { $0.spec.createdAt < $1.spec.createdAt }
+    }
+
+    /// The sandbox that a name, an id or the beginning of an id means.
+    public func show(_ reference: String) throws(CoteError) -> SandboxSummary {
+        try store.reconcile(try store.resolve(reference))
+    }
+
+    /// Connects to a sandbox that is alive.
+    /// - Throws: `wrongState` when it has stopped, `sandboxDied` when it has died.
+    public func sandbox(_ reference: String) throws(CoteError) -> Sandbox {
+        let summary = try show(reference)
+        let id = summary.spec.id
+        guard summary.state.phase.isAlive else { throw Self.notAlive(summary) }
+        do throws(SystemError) {
+            let socket = try Sockets.connect(in: store.runtime(id), name: "keeper.sock")
+            let connection = KeeperConnection(id, socket, on: loop)
+            return Sandbox(
+                summary.spec, engine: self, connection: connection, process: KeeperProcess.find(summary.state))
+        } catch {
+            // It ended, or has not begun, between the look and the connection.
+            let again = try show(id.text)
+            if !again.state.phase.isAlive { throw Self.notAlive(again) }
+            throw CoteError(.wrongState, "sandbox \(id) is \(again.state.phase.rawValue)")
+        }
+    }
+
+    private static func notAlive(_ summary: SandboxSummary) -> CoteError {
+        let id = summary.spec.id
+        if summary.state.phase == .died {
+            let report = "(\(summary.state.reason?.rawValue ?? "unknown"))"
+            return CoteError(.sandboxDied, "sandbox \(id) died \(report)", hint: "cote start \(id)")
+        }
+        return CoteError(.wrongState, "sandbox \(id) is stopped", hint: "cote start \(id)")
+    }
+
+    /// Starts a sandbox that has stopped or died, with the files it had.
+    public func start(_ reference: String) async throws(CoteError) -> Sandbox {
+        let summary = try show(reference)
+        let spec = summary.spec
+        guard !summary.state.phase.isAlive, let lock = store.lock(spec.id) else {
+            throw CoteError(.wrongState, "sandbox \(spec.id) is \(summary.state.phase.rawValue)")
+        }
+        let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
+        try store.translate("cannot start \(spec.id)") { () throws(SystemError) in
+            try Files.makeDirectories(store.runtime(spec.id))
+            try Files.makeDirectories(store.journal(spec.id))
+            try? Files.remove(store.runtime(spec.id) + "/keeper.sock")
+        }
+        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, on: loop)
+        let sandbox = Sandbox(spec, engine: self, connection: connection, process: process)
+        try await sandbox.ready()
+        return sandbox
+    }
+
+    /// Removes a sandbox and its files; its journal stays.
+    /// - Parameter force: stops it first, and removes one that cannot be read.
+    public func remove(_ reference: String, force: Bool = false) async throws(CoteError) {
+        let id = try store.resolve(reference)
+        let summary: SandboxSummary
+        do { summary = try store.reconcile(id) } catch {
+            guard force, error.code == .badState || error.code == .unknownSandbox else { throw error }
+            return store.forget(id)
+        }
+        if summary.state.phase.isAlive {
+            guard force else {
+                throw CoteError(
+                    .wrongState, "sandbox \(id) is \(summary.state.phase.rawValue)", hint: "cote remove --force \(id)")
+            }
+            try await sandbox(id.text).stop(grace: TimeSpan(milliseconds: 0))
+        }
+        guard let lock = store.lock(id) else { throw CoteError(.wrongState, "sandbox \(id) is being used") }
+        withExtendedLifetime(lock) { store.forget(id) }
+    }
+
+    /// What `prune` removed.
+    public struct Pruned: Hashable, Sendable, Codable {
+        public var sandboxes: [SandboxID] = []
+        public var journals: [SandboxID] = []
+        public var leftovers: [SandboxID] = []
+    }
+
+    /// Removes every sandbox that has ended, every journal without a sandbox, and what a crash left on the host.
+    public func prune(dryRun: Bool = false) -> Pruned {
+        var pruned = Pruned()
+        for id in store.ids() {
+            guard let summary = try? store.reconcile(id), !summary.state.phase.isAlive, let lock = store.lock(id) else {
+                continue
+            }
+            if !dryRun { withExtendedLifetime(lock) { store.forget(id) } }
+            pruned.sandboxes.append(id)
+        }
+        let kept = Set(store.ids()).subtracting(dryRun ? pruned.sandboxes : [])
+        for id in store.journals() where !kept.contains(id) {
+            if !dryRun { try? Files.removeTree(store.journal(id)) }
+            pruned.journals.append(id)
+        }
+        let directories = (try? Files.list(configuration.runtime)) ?? []
+        for id in directories.compactMap({ SandboxID($0) }) where !kept.contains(id) {
+            if !dryRun {
+                Cgroup(id).remove()
+                try? Files.removeTree(store.runtime(id))
+            }
+            pruned.leftovers.append(id)
+        }
+        return pruned
+    }
+}

@@ -1,0 +1,129 @@
+public import CoteModel
+import CoteSystem
+import CoteWire
+
+/// Cote as a library: sandboxes on this machine, created, used and removed from Swift.
+///
+/// An engine may be used from any number of tasks. Sandboxes belong to the machine, not to the engine: they outlive
+/// the program, and another program, or the `cote` command, sees the same ones.
+///
+/// ```swift
+/// let engine = try Engine()
+/// let sandbox = try await engine.create(SandboxRequest(environment: "host"))
+/// let result = try await sandbox.run(Command(["uname", "-a"]))
+/// try await sandbox.remove()
+/// ```
+public final class Engine: Sendable {
+    public let configuration: EngineConfiguration
+    let store: Store
+    let loop: EngineLoop
+    let launcher: KeeperLauncher
+
+    /// - Throws: `usage` when the environment gives no place for state.
+    public convenience init() throws(CoteError) { try self.init(EngineConfiguration.standard()) }
+
+    public init(_ configuration: EngineConfiguration) throws(CoteError) {
+        ignoreBrokenPipes()
+        self.configuration = configuration
+        store = Store(configuration: configuration)
+        launcher = KeeperLauncher(configuration: configuration, store: store)
+        loop = try EngineLoop()
+    }
+
+    // MARK: Creating
+
+    /// Creates a sandbox and waits until commands can run in it.
+    /// - Throws: `sandboxDied` with the reason when it does not come up; nothing is left of it then.
+    public func create(_ request: SandboxRequest) async throws(CoteError) -> Sandbox {
+        let sandbox = try launch(request, isOneShot: false)
+        do { try await sandbox.ready() } catch {
+            await sandbox.process?.ended(on: loop)
+            store.forget(sandbox.id)
+            try? Files.removeTree(store.journal(sandbox.id))
+            throw error
+        }
+        return sandbox
+    }
+
+    /// Runs one command in a sandbox of its own, which ends with the command or with this program.
+    ///
+    /// `body` gets the command as soon as it has been asked for; what it returns is returned once the sandbox is gone.
+    /// Its journal stays.
+    public func run<Value: Sendable>(
+        _ command: Command, in request: SandboxRequest,
+        _ body: (SandboxID, Execution) async throws(CoteError) -> Value
+    ) async throws(CoteError) -> Value {
+        let sandbox = try launch(request, isOneShot: true)
+        let outcome: Result<Value, CoteError>
+        do throws(CoteError) {
+            let execution = try sandbox.connection.open(.command(command))
+            outcome = .success(try await body(sandbox.id, execution))
+        } catch {
+            outcome = .failure(error)
+        }
+        sandbox.connection.send(.stop, payload: Self.milliseconds(0))
+        let end = await sandbox.connection.wait { !$0.isAlive }
+        await sandbox.process?.ended(on: loop)
+        store.forget(sandbox.id)
+        if case .failure = outcome, end.phase == .died { throw CoteError.died(sandbox.id, end) }
+        return try outcome.get()
+    }
+
+    /// Everything up to the boot request; on failure nothing is left.
+    private func launch(_ request: SandboxRequest, isOneShot: Bool) throws(CoteError) -> Sandbox {
+        let (wanted, runtime) = try resolve(request, isOneShot: isOneShot)
+        try store.prepare()
+        var rollback = Rollback()
+        let (spec, lock) = try store.create(wanted, &rollback)
+        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, on: loop)
+        rollback.commit()
+        return Sandbox(spec, engine: self, connection: connection, process: process)
+    }
+
+    /// Checks a request against what exists; the runtime's program is the class's own.
+    private func resolve(
+        _ request: SandboxRequest, isOneShot: Bool
+    ) throws(CoteError) -> (spec: SandboxSpec, runtime: String) {
+        guard request.environment == "host" else {
+            throw CoteError(
+                .unknownEnvironment, "no environment '\(request.environment)'",
+                hint: "'host' is this machine's own /usr")
+        }
+        guard let sandboxClass = SandboxClass(rawValue: request.sandboxClass) else {
+            throw CoteError(.unknownClass, "no class '\(request.sandboxClass)'", hint: "cote class list shows them")
+        }
+        var name: SandboxName?
+        if let text = request.name {
+            name = SandboxName(text)
+            if name == nil {
+                throw CoteError(
+                    .usage, "'\(text)' cannot be a name",
+                    hint: "use up to 63 of a-z 0-9 . _ - that do not look like an id")
+            }
+        }
+        try check(request.limits)
+        let runtime = try HostClasses(configuration).runtime(of: sandboxClass)
+        let spec = SandboxSpec(
+            id: .random(), name: name, labels: request.labels, environment: request.environment,
+            sandboxClass: sandboxClass, limits: request.limits, userBase: 0, isOneShot: isOneShot,
+            showsOpt: request.showsOpt, createdAt: SystemClock.wall())
+        return (spec, runtime)
+    }
+
+    private func check(_ limits: Limits) throws(CoteError) {
+        if let memory = limits.memory, memory < Limits.leastMemory {
+            throw CoteError(.usage, "--memory \(memory) is less than \(Limits.leastMemory)")
+        }
+        if limits.journal < Limits.leastJournal {
+            throw CoteError(.usage, "--journal-limit \(limits.journal) is less than \(Limits.leastJournal)")
+        }
+        if limits.processes == 0 { throw CoteError(.usage, "--pids 0 leaves no process") }
+        if let share = limits.milliCPUs, share < 10 { throw CoteError(.usage, "--cpus is less than 0.01") }
+    }
+
+    static func milliseconds(_ count: UInt32) -> [UInt8] {
+        var writer = PayloadWriter()
+        writer.put(count)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,199 @@
+public import CoteModel
+import CoteWire
+import Glibc
+import Synchronization
+
+/// A command that runs in a sandbox, from the caller's side.
+///
+/// Its output arrives as it is read: a caller that stops reading stops the command, and nothing else. When the task
+/// that waits is cancelled the command goes on; call `signal` to end it.
+public final class Execution: Sendable {
+    /// Bytes from the command, in order.
+    public struct Chunk: Hashable, Sendable {
+        public var isError: Bool
+        public var bytes: [UInt8]
+    }
+
+    private struct State {
+        var chunks: [Chunk] = []
+        var isDiscarding = false
+        var isOpened = false
+        var result: Result<CommandResult, CoteError>?
+        var reader: CheckedContinuation<Void, Never>?
+        var writer: CheckedContinuation<Void, Never>?
+        var openers: [CheckedContinuation<Void, Never>] = []
+        var waiters: [CheckedContinuation<Void, Never>] = []
+        var credit = Credit()
+    }
+
+    let stream: UInt32
+    private let connection: KeeperConnection
+    private let state = Mutex(State())
+
+    init(stream: UInt32, connection: KeeperConnection) {
+        self.stream = stream
+        self.connection = connection
+    }
+
+    // MARK: Output
+
+    /// The next bytes of output, or `nil` once the command has exited. One task reads at a time.
+    public func nextOutput() async -> Chunk? {
+        while true {
+            let (chunk, isOver) = state.withLock { state in
+                (state.chunks.isEmpty ? nil : state.chunks.removeFirst(), state.result != nil)
+            }
+            if let chunk {
+                connection.send(.credit, stream: stream, payload: Credit.payload(chunk.bytes.count))
+                return chunk
+            }
+            if isOver { return nil }
+            await suspend {
+                $0.reader = $1
+            } unless: {
+                !$0.chunks.isEmpty || $0.result != nil
+            }
+        }
+    }
+
+    /// Waits until the command runs.
+    /// - Throws: why it could not be started.
+    public func started() async throws(CoteError) {
+        await suspend {
+            $0.openers.append($1)
+        } unless: {
+            $0.isOpened || $0.result != nil
+        }
+        if case .failure(let error) = state.withLock({ $0.result }) { throw error }
+    }
+
+    /// Waits for the command's end. Output that nobody has read yet is thrown away; the journal has it.
+    public func wait() async throws(CoteError) -> CommandResult {
+        let unread = state.withLock { state in
+            defer { state.chunks = [] }
+            state.isDiscarding = true
+            return state.chunks.reduce(0) { $0 + $1.bytes.count }
+        }
+        if unread > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(unread)) }
+        await suspend {
+            $0.waiters.append($1)
+        } unless: {
+            $0.result != nil
+        }
+        switch state.withLock({ $0.result }) {
+        case .success(let result): return result
+        case .failure(let error): throw error
+        case nil: throw CoteError(.internal, "a command without a result")
+        }
+    }
+
+    // MARK: Input
+
+    /// Sends bytes to the command's stdin, waiting while it does not read. Bytes for a command that has exited are
+    /// dropped.
+    public func write(_ bytes: some Sequence<UInt8>) async {
+        var rest = ArraySlice(Array(bytes))
+        while !rest.isEmpty {
+            let most = min(rest.count, Frame.limit(.input))
+            let (count, isOver) = state.withLock { ($0.credit.take(upTo: most), $0.result != nil) }
+            if isOver { return }
+            if count == 0 {
+                await suspend {
+                    $0.writer = $1
+                } unless: {
+                    $0.credit.available > 0 || $0.result != nil
+                }
+                continue
+            }
+            connection.send(.input, stream: stream, payload: Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// The command reads end of file after what has been written.
+    public func closeInput() { connection.send(.inputEnd, stream: stream) }
+
+    /// Sends a signal to the command's process group.
+    public func signal(_ number: Int32) {
+        var writer = PayloadWriter()
+        writer.put(UInt32(bitPattern: number))
+        connection.send(.signal, stream: stream, payload: writer.bytes)
+    }
+
+    /// Tells the command's terminal its new size.
+    public func resize(_ size: TerminalSize) {
+        var writer = PayloadWriter()
+        writer.put(size.rows)
+        writer.put(size.columns)
+        connection.send(.resize, stream: stream, payload: writer.bytes)
+    }
+
+    // MARK: From the connection
+
+    func handle(_ frame: Frame) throws(WireViolation) {
+        switch frame.kind {
+        case .output, .errorOutput: receive(Chunk(isError: frame.kind == .errorOutput, bytes: frame.payload))
+        case .opened: change { $0.isOpened = true }
+        case .credit:
+            let count = try Credit.count(payload: frame.payload)
+            change { _ = $0.credit.give(count) }
+        case .exit: settle(.success(try Exit(payload: frame.payload).result))
+        case .refused:
+            let refusal = try Refusal(payload: frame.payload)
+            settle(.failure(CoteError(refusal.code, refusal.message)))
+        default: break
+        }
+    }
+
+    func fail(_ error: CoteError) { settle(.failure(error)) }
+
+    private func receive(_ chunk: Chunk) {
+        let isDropped = state.withLock { state in
+            if state.isDiscarding || state.result != nil { return true }
+            state.chunks.append(chunk)
+            return false
+        }
+        if isDropped {
+            connection.send(.credit, stream: stream, payload: Credit.payload(chunk.bytes.count))
+        } else {
+            change { _ in }
+        }
+    }
+
+    private func settle(_ result: Result<CommandResult, CoteError>) {
+        change { if $0.result == nil { $0.result = result } }
+    }
+
+    // MARK: Waiting
+
+    /// Changes the state and wakes whoever waits; each looks again for itself.
+    private func change(_ body: (inout State) -> Void) {
+        let awake = state.withLock { state in
+            body(&state)
+            defer {
+                state.reader = nil
+                state.writer = nil
+                if state.isOpened || state.result != nil { state.openers = [] }
+                if state.result != nil { state.waiters = [] }
+            }
+            let openers = state.isOpened || state.result != nil ? state.openers : []
+            let waiters = state.result != nil ? state.waiters : []
+            return [state.reader, state.writer].compactMap { $0 } + openers + waiters
+        }
+        for continuation in awake { continuation.resume() }
+    }
+
+    private func suspend(
+        _ place: @escaping @Sendable (inout State, CheckedContinuation<Void, Never>) -> Void,
+        unless isDone: @escaping @Sendable (State) -> Bool
+    ) async {
+        await withCheckedContinuation { continuation in
+            let done = state.withLock { state in
+                if isDone(state) { return true }
+                place(&state, continuation)
+                return false
+            }
+            if done { continuation.resume() }
+        }
+    }
+}

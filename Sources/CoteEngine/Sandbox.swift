@@ -1,0 +1,88 @@
+public import CoteModel
+import CoteSystem
+import CoteWire
+
+/// A sandbox that is alive, and a connection to it. Letting go of it
+/// stops neither it nor the commands it was asked for.
+public final class Sandbox: Sendable {
+    public let spec: SandboxSpec
+    let connection: KeeperConnection
+    let process: KeeperProcess?
+    private let engine: Engine
+
+    init(_ spec: SandboxSpec, engine: Engine, connection: KeeperConnection, process: KeeperProcess?) {
+        self.spec = spec
+        self.engine = engine
+        self.connection = connection
+        self.process = process
+    }
+
+    public var id: SandboxID { spec.id }
+
+    /// What a finished command left behind.
+    public struct Output: Hashable, Sendable {
+        public var result: CommandResult
+        public var standardOutput: [UInt8]
+        public var standardError: [UInt8]
+
+        /// stdout as text; bytes that are not UTF-8 become replacement characters.
+        public var text: String { String(decoding: standardOutput, as: UTF8.self) }
+    }
+
+    /// Starts a command. Its output and its end are read from the result.
+    /// - Throws: `requestTooLarge`. Other reasons not to start it come out of the execution.
+    public func start(_ command: Command) throws(CoteError) -> Execution { try connection.open(.command(command)) }
+
+    /// Runs a command to its end and collects what it wrote.
+    /// - Parameters:
+    ///   - input: what it reads on stdin.
+    ///   - limit: bytes to keep of each stream; the rest is in the journal only.
+    public func run(
+        _ command: Command, input: [UInt8]? = nil, limit: Int = 16 << 20
+    ) async throws(CoteError) -> Output {
+        var command = command
+        command.takesInput = input != nil
+        return try await collect(try start(command), input: input, limit: limit)
+    }
+
+    func collect(_ execution: Execution, input: [UInt8]?, limit: Int) async throws(CoteError) -> Output {
+        async let feeding: Void = Self.feed(execution, input)
+        var output = Output(result: CommandResult(exitCode: 0), standardOutput: [], standardError: [])
+        while let chunk = await execution.nextOutput() {
+            let kept = chunk.isError ? output.standardError.count : output.standardOutput.count
+            let bytes = chunk.bytes.prefix(max(0, limit - kept))
+            if chunk.isError { output.standardError += bytes } else { output.standardOutput += bytes }
+        }
+        await feeding
+        output.result = try await execution.wait()
+        return output
+    }
+
+    private static func feed(_ execution: Execution, _ input: [UInt8]?) async {
+        guard let input else { return }
+        await execution.write(input)
+        execution.closeInput()
+    }
+
+    /// Waits until commands can run.
+    func ready() async throws(CoteError) {
+        let report = await connection.wait { $0 == .ready || $0 == .stopping }
+        if report.phase == .died { throw CoteError.died(id, report) }
+        if report.phase != .ready { throw CoteError(.wrongState, "sandbox \(id) is \(report.phase.rawValue)") }
+    }
+
+    /// Stops the sandbox: TERM to its commands, and an end to everything after `grace`. Its files stay.
+    public func stop(grace: TimeSpan = .seconds(2)) async throws(CoteError) {
+        connection.send(.stop, payload: Engine.milliseconds(UInt32(clamping: grace.milliseconds)))
+        _ = await connection.wait { !$0.isAlive }
+        await process?.ended(on: engine.loop)
+        _ = try? engine.store.reconcile(id)
+        try? Files.removeTree(engine.store.runtime(id))
+    }
+
+    /// Stops the sandbox at once and removes it; its journal stays.
+    public func remove() async throws(CoteError) {
+        try await stop(grace: TimeSpan(milliseconds: 0))
+        try await engine.remove(id.text)
+    }
+}

@@ -1,0 +1,94 @@
+import CoteModel
+import CoteSandbox
+import CoteSystem
+import Glibc
+
+extension Store {
+    /// Reserves everything a new sandbox needs on disk, intent first. Nothing is left of it when a step fails.
+    func create(
+        _ spec: SandboxSpec, _ rollback: inout Rollback
+    ) throws(CoteError) -> (spec: SandboxSpec, lock: SandboxLock) {
+        var spec = spec
+        let directory = sandbox(spec.id)
+        do throws(SystemError) {
+            try Files.makeDirectory(directory)
+            rollback.push { [self] in forget(spec.id) }
+            let lock = SandboxLock(try lockFile(directory))
+            spec.userBase = try reserveRange(spec.id, &rollback)
+            try make(journal(spec.id), &rollback)
+            try make(runtime(spec.id), &rollback)
+            try Files.makeDirectory(directory + "/volume")
+            for part in ["upper", "work"] { try Files.makeDirectory("\(directory)/volume/\(part)", mode: 0o755) }
+            try Files.setOwner(directory + "/volume/upper", spec.userBase)
+            try reserveName(spec, &rollback)
+            do throws(CoteError) { try write(spec) } catch { throw SystemError(error.message, code: errno) }
+            return (spec, lock)
+        } catch {
+            if error.call == "name" {
+                throw CoteError(
+                    .nameTaken, "the name '\(error.subject)' is taken", hint: "cote remove \(error.subject)")
+            }
+            if error.call == "range" {
+                throw CoteError(.tooManySandboxes, "all \(UserRanges.count) sandboxes are in use")
+            }
+            throw Self.translated("cannot create a sandbox below \(configuration.home)", error)
+        }
+    }
+
+    private func make(_ directory: String, _ rollback: inout Rollback) throws(SystemError) {
+        try Files.makeDirectory(directory)
+        rollback.push { try? Files.removeTree(directory) }
+    }
+
+    private func lockFile(_ directory: String) throws(SystemError) -> Descriptor {
+        let file = try Descriptor.open(directory + "/lock", O_RDWR | O_CREAT, mode: 0o600)
+        guard flock(file.raw, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("flock", subject: directory) }
+        return file
+    }
+
+    /// Takes the hold, or `nil` while somebody else has it.
+    func lock(_ id: SandboxID) -> SandboxLock? {
+        do { return SandboxLock(try lockFile(sandbox(id))) } catch { return nil }
+    }
+
+    private func reserveName(_ spec: SandboxSpec, _ rollback: inout Rollback) throws(SystemError) {
+        guard let name = spec.name else { return }
+        let path = self.name(name)
+        do { try Files.create(path, Array("\(spec.id)\n".utf8)) } catch {
+            throw error.code == EEXIST ? SystemError("name", code: EEXIST, subject: name.text) : error
+        }
+        rollback.push { try? Files.remove(path) }
+    }
+
+    private func reserveRange(_ id: SandboxID, _ rollback: inout Rollback) throws(SystemError) -> UInt32 {
+        let start = UInt32.random(in: 0..<UserRanges.count)
+        for step in 0..<UserRanges.count {
+            let base = UserRanges.base((start + step) % UserRanges.count)
+            let path = range(base)
+            do { try Files.create(path, Array("\(id)\n".utf8)) } catch {
+                if error.code == EEXIST { continue }
+                throw error
+            }
+            rollback.push { try? Files.remove(path) }
+            return base
+        }
+        throw SystemError("range", code: ENOSPC)
+    }
+
+    /// Removes every trace of a sandbox but its journal. The caller holds its lock, or made it just now.
+    func forget(_ id: SandboxID) {
+        if let spec = try? spec(id) {
+            if let name = spec.name, (try? resolve(name.text)) == id { try? Files.remove(self.name(name)) }
+            try? Files.remove(range(spec.userBase))
+        }
+        Cgroup(id).remove()
+        try? Files.removeTree(runtime(id))
+        try? Files.removeTree(sandbox(id))
+    }
+}
+
+/// The exclusive hold on one sandbox: whoever has it, or inherited its descriptor, is the one that may act on it.
+final class SandboxLock: Sendable {
+    let descriptor: Descriptor
+    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+}

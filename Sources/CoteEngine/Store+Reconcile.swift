@@ -1,0 +1,59 @@
+import CoteJournal
+import CoteModel
+import CoteSandbox
+import CoteSystem
+import FoundationEssentials
+
+extension Store {
+    /// A sandbox's state, true now: where its keeper died without a word, that is recorded first.
+    func reconcile(_ id: SandboxID) throws(CoteError) -> SandboxSummary {
+        let spec: SandboxSpec
+        do { spec = try self.spec(id) } catch {
+            if error.code == .badState, lock(id) != nil { try setAside(id) }
+            throw error
+        }
+        let recorded = state(id)
+        if let recorded, !recorded.phase.isAlive { return SandboxSummary(spec: spec, state: recorded) }
+        guard let lock = lock(id) else {
+            // Somebody keeps it. Before the keeper's first word it is being created.
+            let now = SandboxState(phase: .creating, changedAt: spec.createdAt)
+            return SandboxSummary(spec: spec, state: recorded ?? now)
+        }
+        return try withExtendedLifetime(lock) { () throws(CoteError) in
+            // It may have ended properly between the two looks.
+            if let again = state(id), !again.phase.isAlive { return SandboxSummary(spec: spec, state: again) }
+            let lost = SandboxState(
+                phase: .died, reason: .keeperLost, detail: lastWords(id), changedAt: SystemClock.wall())
+            recordLoss(spec, lost)
+            Cgroup(id).remove()
+            try? Files.removeTree(runtime(id))
+            try write(lost, id)
+            return SandboxSummary(spec: spec, state: lost)
+        }
+    }
+
+    private func recordLoss(_ spec: SandboxSpec, _ state: SandboxState) {
+        guard let place = try? Descriptor.directory(journal(spec.id)),
+            let journal = try? JournalWriter("log.jsonl", at: place.raw, limit: spec.limits.journal)
+        else { return }
+        try? journal.event("sandbox-died", durable: true) {
+            $0.field("reason", DeathReason.keeperLost.rawValue)
+            $0.field("detail", state.detail)
+        }
+        try? Files.remove("reserve", at: place.raw)
+    }
+
+    /// What the keeper said as it went down, if it could.
+    private func lastWords(_ id: SandboxID) -> String {
+        let text = (try? Files.readText(runtime(id) + "/keeper.log", limit: 64 << 10)) ?? ""
+        return text.split(separator: "\n").last.map { String($0.prefix(300)) } ?? "its keeper is gone"
+    }
+
+    /// Moves what cannot be read out of the way; a person may still want it.
+    private func setAside(_ id: SandboxID) throws(CoteError) {
+        try translate("cannot set aside \(id)") { () throws(SystemError) in
+            try Files.makeDirectories(configuration.home + "/damaged")
+            try Files.rename(sandbox(id), to: "\(configuration.home)/damaged/\(id)-\(SystemClock.wall())")
+        }
+    }
+}

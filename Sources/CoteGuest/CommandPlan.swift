@@ -1,0 +1,77 @@
+import CoteModel
+import CoteSystem
+import Glibc
+
+/// A command resolved inside the sandbox: which file, as whom, where, with which environment and limits.
+struct CommandPlan {
+    private(set) var spawn: SpawnRequest
+
+    private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    private static let outOfMemoryScore: CInt = 500
+
+    init(_ command: Command, guards: GuardSet) throws(CoteError) {
+        let account = try Self.account(command.user)
+        var environment = [
+            "PATH": Self.path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name,
+            "LANG": "C.UTF-8",
+        ]
+        if command.terminal != nil { environment["TERM"] = "xterm-256color" }
+        environment.merge(command.environment) { $1 }
+        let program = try Self.resolve(command.arguments[0], searchPath: environment["PATH"] ?? Self.path)
+        spawn = SpawnRequest(
+            program, command.arguments, environment: environment.map { "\($0.key)=\($0.value)" }.sorted())
+        spawn.directory = command.directory ?? "/workspace"
+        spawn.fileModeMask = command.fileModeMask ?? 0o022
+        spawn.credentials = account.credentials
+        spawn.limits = try Self.limits(command)
+        spawn.newSession = guards.holds(.ownSession) || command.terminal != nil
+        spawn.dropCapabilities = guards.holds(.commandCapabilities)
+        spawn.noNewPrivileges = guards.holds(.noNewPrivileges)
+        spawn.keepsOtherDescriptors = !guards.holds(.closedDescriptors)
+        spawn.oomScore = guards.holds(.commandOOMScore) ? Self.outOfMemoryScore : nil
+    }
+
+    private static func account(_ user: String?) throws(CoteError) -> Account {
+        guard let user else { return .root }
+        let passwd = (try? Files.readText("/etc/passwd")) ?? ""
+        let group = (try? Files.readText("/etc/group")) ?? ""
+        return try Account.find(user, passwd: passwd, group: group)
+    }
+
+    /// Finds a bare word on the search path. A path is left to exec, which sees it from the command's directory.
+    private static func resolve(_ word: String, searchPath: String) throws(CoteError) -> String {
+        guard !word.isEmpty else { throw CoteError(.commandNotFound, "an empty command") }
+        if word.utf8.contains(UInt8(ascii: "/")) { return word }
+        var found: String?
+        for directory in searchPath.split(separator: ":") {
+            let candidate = "\(directory)/\(word)"
+            guard faccessat(AT_FDCWD, candidate, F_OK, 0) == 0 else { continue }
+            if isProgram(candidate) { return candidate }
+            found = found ?? candidate
+        }
+        if let found { throw CoteError(.commandNotExecutable, "\(found): not an executable file") }
+        throw CoteError(.commandNotFound, "\(word): command not found")
+    }
+
+    private static func isProgram(_ path: String) -> Bool {
+        var status = stat()
+        return fstatat(AT_FDCWD, path, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && status.st_mode & 0o111 != 0
+    }
+
+    private static func limits(_ command: Command) throws(CoteError) -> [ResourceLimit] {
+        var limits: [ResourceLimit] = []
+        for (name, soft) in command.resourceLimits {
+            guard let resource = CommandResource(name: name.rawValue) else { continue }
+            let hard = Processes.hardLimit(resource)
+            guard soft <= hard else {
+                throw CoteError(.limitUnsupported, "--ulimit \(name.rawValue)=\(soft): more than the sandbox's \(hard)")
+            }
+            limits.append(ResourceLimit(resource: resource.rawValue, soft: soft, hard: hard))
+        }
+        if command.resourceLimits[.core] == nil {
+            limits.append(ResourceLimit(resource: CommandResource.core.rawValue, soft: 0, hard: 0))
+        }
+        return limits
+    }
+}

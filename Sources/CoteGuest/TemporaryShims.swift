@@ -1,0 +1,1 @@
+enum FileVerbs { static func run(_ a: [String]) -> Int32 { 1 } }

@@ -1,0 +1,85 @@
+import CoteModel
+import CoteSystem
+import CoteWire
+
+/// One client's connection. What a client does wrong ends its own connection and nothing else.
+final class ClientSession {
+    /// Streams one client may have open at once.
+    private static let mostStreams = 1024
+
+    private var link: FrameLink?
+    private var greeted = false
+    private var known: Set<UInt32> = []
+
+    var onBoot: (BootRequest) -> Void = { _ in }
+    var onOpen: (UInt32, OpenRequest) -> Void = { _, _ in }
+    /// A frame for a stream that is open.
+    var onFrame: (Route, Frame) -> Void = { _, _ in }
+    var onStop: (UInt32) -> Void = { _ in }
+    var onEnd: () -> Void = {}
+
+    /// A stream as one client numbers it.
+    struct Route: Hashable {
+        let client: ObjectIdentifier
+        let stream: UInt32
+    }
+
+    init(_ descriptor: consuming Descriptor, on loop: EventLoop) throws(SystemError) {
+        link = try FrameLink(descriptor, on: loop) { [unowned self] event in receive(event) }
+        send(.hello, payload: Hello().payload)
+    }
+
+    func route(_ stream: UInt32) -> Route { Route(client: ObjectIdentifier(self), stream: stream) }
+
+    func send(_ kind: Frame.Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
+        link?.send(kind, stream: stream, payload: payload)
+        if kind == .closed || kind == .refused { known.remove(stream) }
+    }
+
+    func send(_ frame: Frame, stream: UInt32) { send(frame.kind, stream: stream, payload: frame.payload) }
+
+    func flush() { link?.flush() }
+
+    /// Ends the connection without telling `onEnd`.
+    func close() {
+        link?.close()
+        link = nil
+    }
+
+    private func receive(_ event: FrameLink.Event) {
+        switch event {
+        case .frame(let frame):
+            do { try handle(frame) } catch { leave() }
+        case .closed, .violation: leave()
+        }
+    }
+
+    private func leave() {
+        close()
+        onEnd()
+    }
+
+    private func handle(_ frame: Frame) throws(WireViolation) {
+        guard greeted else {
+            guard frame.kind == .hello, try Hello(payload: frame.payload).agreed(with: Hello()) != nil else {
+                throw .unexpected("first frame")
+            }
+            greeted = true
+            return
+        }
+        switch frame.kind {
+        case .boot: onBoot(try BootRequest(payload: frame.payload))
+        case .open:
+            let request = try OpenRequest(payload: frame.payload)
+            guard frame.stream != 0, known.count < Self.mostStreams, known.insert(frame.stream).inserted else {
+                throw .unexpected("stream")
+            }
+            onOpen(frame.stream, request)
+        case .stop:
+            var reader = PayloadReader(frame.payload, "stop")
+            onStop(try reader.get())
+        case .input, .inputEnd, .credit, .signal, .resize: onFrame(route(frame.stream), frame)
+        default: throw .unexpected("\(frame.kind)")
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import CoteSystem
+import Glibc
+
+/// The few files of the `host` environment that are not the machine's own: an `/etc` that says nothing about it.
+struct HostSkeleton {
+    /// First host id of the sandbox's range: everything in the skeleton belongs to the sandbox's root.
+    let userBase: UInt32
+
+    static let agent = "/.cote/agent"
+    /// Directories of the volume in which commands may write.
+    static let writable = ["/workspace", "/root", "/var/tmp"]
+    /// Shown as they are on the machine: what its programs need to find their libraries, tools and certificates.
+    static let shared = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"]
+
+    private static let directories = [
+        "/.cote", "/dev", "/etc", "/etc/alternatives", "/etc/ssl", "/etc/ssl/certs", "/home", "/opt", "/proc", "/root",
+        "/run", "/sys", "/tmp", "/usr", "/var", "/var/tmp", "/workspace",
+    ]
+
+    private static let files: [(path: String, text: String)] = [
+        (agent, ""), ("/etc/ld.so.cache", ""), ("/etc/ssl/openssl.cnf", ""), ("/etc/resolv.conf", ""),
+        (
+            "/etc/passwd",
+            """
+            root:x:0:0:root:/root:/bin/sh
+            daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+            cote:x:1000:1000:cote:/workspace:/bin/sh
+            nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+
+            """
+        ),
+        ("/etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\ncote:x:1000:\nnogroup:x:65534:\n"),
+        ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+        ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+        ("/etc/host.conf", "multi on\n"),
+    ]
+
+    func write(to root: String, links: [(name: String, target: String)]) throws(SystemError) {
+        try Files.setOwner(root, userBase)
+        for path in Self.directories {
+            let isShared = path == "/workspace" || path == "/var/tmp" || path == "/tmp"
+            try Files.makeDirectory(root + path, mode: 0o755)
+            if isShared { chmod(root + path, 0o1777) }
+            try Files.setOwner(root + path, userBase)
+        }
+        for (path, text) in Self.files {
+            try Files.create(root + path, mode: 0o644, Array(text.utf8))
+            try Files.setOwner(root + path, userBase)
+        }
+        for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+            if let link = links.first(where: { $0.name == name }) {
+                symlink(link.target, "\(root)/\(name)")
+            } else {
+                try Files.makeDirectory("\(root)/\(name)", mode: 0o755)
+            }
+        }
+        symlink("../usr/lib/os-release", root + "/etc/os-release")
+        symlink("../proc/self/mounts", root + "/etc/mtab")
+    }
+}

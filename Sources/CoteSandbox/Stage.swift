@@ -1,0 +1,95 @@
+public import CoteModel
+public import CoteSystem
+import Glibc
+
+/// The keeper's own root: a memory file system in a private mount namespace that shows the sandbox's directories, what
+/// the runtime needs of the host (read-only), and nothing else. It and every mount in it are gone with the keeper.
+///
+///     /sandbox      $COTE_HOME/sandboxes/<id>        /journal   $COTE_HOME/journals/<id>
+///     /run/keeper   $COTE_RUNTIME/<id>               /box       the sandbox's root, assembled
+///     /usr /etc /dev /sys …   the host's, for the runtime, gone once the sandbox is up
+public struct Stage {
+    /// Where things are on the host.
+    public struct Paths: Hashable, Sendable {
+        public var sandbox: String
+        public var journal: String
+        public var runtime: String
+        public var agent: String
+
+        public init(sandbox: String, journal: String, runtime: String, agent: String) {
+            self.sandbox = sandbox
+            self.journal = journal
+            self.runtime = runtime
+            self.agent = agent
+        }
+    }
+
+    public static let sandbox = "/sandbox"
+    public static let journal = "/journal"
+    public static let runtime = "/run/keeper"
+    public static let scratch = "/scratch"
+    public static let box = "/box"
+    /// The agent's program as the sandbox sees it.
+    public static let agentInBox = HostSkeleton.agent
+    private static let agent = "/agent"
+    private static let skeleton = "/skeleton"
+
+    /// Moves this process, PID 1 of its own PID and mount namespace, into a root of its own.
+    public static func enter(_ paths: Paths) throws(SystemError) {
+        try Mounts.makePrivate()
+        let runtime = try Descriptor.directory(paths.runtime)
+        let new = paths.runtime
+        try Mounts.mountNew("tmpfs", at: new, options: "mode=0755,size=16m", flags: [.noSetuid, .noDevices])
+        for path in ["/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton] {
+            try Files.makeDirectory(new + path, mode: 0o755)
+        }
+        try Files.create(new + agent, mode: 0o755, [])
+        try Mounts.mountNew("proc", at: new + "/proc", flags: [.noSetuid, .noDevices, .noExecution])
+        try Mounts.bind("/sys", to: new + "/sys", recursive: true)
+        try Mounts.bind("/dev", to: new + "/dev", recursive: true)
+        try hideUnusedHierarchy(below: new)
+        for name in try hostDirectories() {
+            try Files.makeDirectory("\(new)/\(name)", mode: 0o755)
+            try Mounts.bind("/\(name)", to: "\(new)/\(name)", recursive: true, [.readOnly, .noSetuid, .noDevices])
+        }
+        for (name, target) in try hostLinks() { symlink(target, "\(new)/\(name)") }
+        try Mounts.bind(paths.sandbox, to: new + sandbox, [.noSetuid, .noDevices])
+        try Mounts.bind(paths.journal, to: new + journal, [.noSetuid, .noDevices, .noExecution])
+        try Mounts.bind("", at: runtime.raw, to: new + self.runtime, [.noSetuid, .noDevices, .noExecution])
+        try Mounts.bind(paths.agent, to: new + agent, [.readOnly, .noSetuid, .noDevices])
+        try Mounts.changeRoot(to: new)
+    }
+
+    /// crun will not start where a second, v2 tree has controllers of its own; here the tree is not used anyway.
+    private static func hideUnusedHierarchy(below new: String) throws(SystemError) {
+        guard Cgroup.layout() == .hybrid else { return }
+        try Mounts.mountNew("tmpfs", at: new + Cgroup.mountPoint + "/unified", options: "size=64k")
+    }
+
+    private static let systemNames = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt"]
+
+    private static func hostDirectories() throws(SystemError) -> [String] {
+        systemNames.filter { (try? Files.status("/" + $0))?.isDirectory == true }
+    }
+
+    /// `/bin` and its like, where they are links into `/usr`.
+    private static func hostLinks() throws(SystemError) -> [(name: String, target: String)] {
+        systemNames.compactMap { name in (try? Files.linkTarget("/" + name)).map { (name, $0) } }
+    }
+
+    /// Assembles the root of a sandbox of the `host` environment at `box`: the machine's `/usr`, read-only, over a
+    /// generated skeleton, with the volume on top. Only the writable places are mounts that allow writing.
+    public static func assembleHost(_ spec: SandboxSpec) throws(SystemError) {
+        try HostSkeleton(userBase: spec.userBase).write(to: skeleton, links: try hostLinks())
+        let volume = sandbox + "/volume"
+        let layers = "lowerdir=\(skeleton),upperdir=\(volume)/upper,workdir=\(volume)/work"
+        try Mounts.mountNew("overlay", at: box, options: layers, flags: [.noSetuid, .noDevices])
+        for path in HostSkeleton.writable { try Mounts.bind(box + path, to: box + path) }
+        let system = try hostDirectories().filter { $0 != "etc" && ($0 != "opt" || spec.showsOpt) }
+        for name in system {
+            try Mounts.bind("/" + name, to: "\(box)/\(name)", recursive: true)
+        }
+        for path in HostSkeleton.shared where Files.exists(path) { try Mounts.bind(path, to: box + path) }
+        try Mounts.bind(agent, to: box + HostSkeleton.agent)
+    }
+}

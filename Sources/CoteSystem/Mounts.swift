@@ -1,0 +1,77 @@
+import CLinux
+public import Glibc
+
+/// Changes to the mount tree of this process's own mount namespace.
+public enum Mounts {
+    /// What a mount forbids.
+    public struct Restrictions: OptionSet, Sendable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        public static let readOnly = Restrictions(rawValue: 1)
+        public static let noSetuid = Restrictions(rawValue: 2)
+        public static let noDevices = Restrictions(rawValue: 4)
+        public static let noExecution = Restrictions(rawValue: 8)
+
+        fileprivate var attributes: UInt64 {
+            (contains(.readOnly) ? CL_MOUNT_ATTR_RDONLY : 0) | (contains(.noSetuid) ? CL_MOUNT_ATTR_NOSUID : 0)
+                | (contains(.noDevices) ? CL_MOUNT_ATTR_NODEV : 0)
+                | (contains(.noExecution) ? CL_MOUNT_ATTR_NOEXEC : 0)
+        }
+    }
+
+    /// Nothing mounted here from now on is seen elsewhere, and nothing mounted elsewhere is seen here.
+    public static func makePrivate() throws(SystemError) {
+        try check("mount", "/") { mount(nil, "/", nil, UInt(MS_REC | MS_PRIVATE), nil) }
+    }
+
+    /// Mounts a file system of `type`.
+    public static func mountNew(
+        _ type: String, at target: String, options: String = "", flags: Restrictions = []
+    ) throws(SystemError) {
+        let bits =
+            (flags.contains(.readOnly) ? MS_RDONLY : 0) | (flags.contains(.noSetuid) ? MS_NOSUID : 0)
+            | (flags.contains(.noDevices) ? MS_NODEV : 0) | (flags.contains(.noExecution) ? MS_NOEXEC : 0)
+        try check("mount", "\(type) on \(target)") { mount(type, target, type, UInt(bits), options) }
+    }
+
+    /// Shows the file or directory `source` at `target` too, with the mounts below it if `recursive`.
+    public static func bind(
+        _ source: String, at directory: CInt = AT_FDCWD, to target: String, recursive: Bool = false,
+        _ restrictions: Restrictions = []
+    ) throws(SystemError) {
+        let recursion = recursive ? CL_AT_RECURSIVE : 0
+        let flags = CL_OPEN_TREE_CLONE | CL_OPEN_TREE_CLOEXEC | recursion | CL_AT_EMPTY_PATH
+        let tree = Descriptor(owning: try check("open_tree", source) { cl_open_tree(directory, source, flags) })
+        if !restrictions.isEmpty {
+            let attributes = restrictions.attributes
+            try check("mount_setattr", target) {
+                cl_mount_setattr(tree.raw, "", recursion | CL_AT_EMPTY_PATH, attributes, 0, 0)
+            }
+        }
+        try check("move_mount", target) { cl_move_mount(tree.raw, "", AT_FDCWD, target, CL_MOVE_MOUNT_F_EMPTY_PATH) }
+    }
+
+    public static func unmount(_ target: String) throws(SystemError) {
+        try check("umount2", target) { umount2(target, CInt(MNT_DETACH)) }
+    }
+
+    /// Makes `path`, a mount, the root of this namespace. The old root is gone.
+    public static func changeRoot(to path: String) throws(SystemError) {
+        try check("chdir", path) { chdir(path) }
+        try check("pivot_root", path) { cl_pivot_root(".", ".") }
+        try check("umount2", "the old root") { umount2(".", CInt(MNT_DETACH)) }
+        try check("chdir", "/") { chdir("/") }
+    }
+
+    /// The kernel's number for the kind of file system that `path` is on.
+    public static func fileSystemType(of path: String) throws(SystemError) -> UInt32 {
+        UInt32(truncatingIfNeeded: try check("statfs", path) { cl_file_system_type(path) })
+    }
+}
+
+/// Numbers of file systems, from `linux/magic.h`.
+public enum FileSystemType {
+    public static let tmpfs: UInt32 = 0x0102_1994
+    public static let cgroup2: UInt32 = 0x6367_7270
+}

@@ -1,0 +1,74 @@
+import CLinux
+import Glibc
+
+/// Calls about this process and its children.
+public enum Processes {
+    private static let dumpable: CInt = 4  // PR_SET_DUMPABLE
+    private static let subreaper: CInt = 36  // PR_SET_CHILD_SUBREAPER
+    private static let noNewPrivileges: CInt = 38  // PR_SET_NO_NEW_PRIVS
+
+    /// Takes this process's memory and `/proc` files from other processes of its user.
+    public static func setUndumpable() throws(SystemError) { try set(dumpable, 0) }
+
+    public static func setNoNewPrivileges() throws(SystemError) { try set(noNewPrivileges, 1) }
+
+    private static func set(_ option: CInt, _ value: UInt) throws(SystemError) {
+        try check("prctl") { cl_prctl(option, value, 0, 0, 0) }
+    }
+
+    /// Collects one child that has ended, if there is one.
+    /// - Parameter waiting: waits for one to end as long as there are any.
+    public static func reapAny(waiting: Bool = false) -> (pid: Int32, status: ExitStatus)? {
+        var status: CInt = 0
+        let pid = cl_wait(-1, &status, waiting ? 0 : WNOHANG)
+        return pid > 0 ? (pid, ExitStatus(waitStatus: status)) : nil
+    }
+
+    /// Sends a signal to a whole process group; one that is gone is fine.
+    public static func signalGroup(_ leader: Int32, _ signal: CInt) { kill(-leader, signal) }
+
+    /// A descriptor for a process that need not be a child, readable once it has ended.
+    public static func open(_ pid: Int32) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("pidfd_open") { cl_pidfd_open(pid) })
+    }
+
+    /// The hard limit of `resource`, which no process may exceed.
+    public static func hardLimit(_ resource: CommandResource) -> UInt64 {
+        var limit = rlimit()
+        getrlimit(resource.rawValue, &limit)
+        return UInt64(limit.rlim_max)
+    }
+}
+
+/// A limit of `setrlimit`, by the kernel's number.
+public enum CommandResource: CInt, Sendable, CaseIterable {
+    case cpu = 0
+    case fsize, data, stack, core
+    case nproc = 6
+    case nofile = 7
+
+    /// The limit of that name in lower case, as shells and OCI have it without the prefix.
+    public init?(name: String) {
+        guard let match = Self.allCases.first(where: { "\($0)" == name }) else { return nil }
+        self = match
+    }
+}
+
+extension Processes {
+    /// When a process started, in clock ticks since boot; `nil` when it is gone. `process` is a pid or `self`.
+    public static func startTime(of process: String) -> UInt64? {
+        guard let text = try? Files.readText("/proc/\(process)/stat", limit: 4096) else { return nil }
+        // The second field is a name in parentheses that may hold anything, so count from the last one.
+        guard let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        return fields.count > 19 ? UInt64(fields[19]) : nil
+    }
+}
+
+extension Processes {
+    /// Collects `pid` if it is a child that has ended.
+    public static func reap(_ pid: Int32) {
+        var status: CInt = 0
+        _ = cl_wait(pid, &status, WNOHANG)
+    }
+}

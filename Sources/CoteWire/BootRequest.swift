@@ -1,0 +1,80 @@
+public import CoteModel
+
+/// What a keeper is started with: the sandbox's spec and where everything is on the host. The keeper trusts it: it
+/// comes from the program that made the keeper, over a socket nobody else holds.
+public struct BootRequest: Equatable, Sendable {
+    public var spec: SandboxSpec
+    /// `$COTE_HOME/sandboxes/<id>`, with `volume/upper` and `volume/work`.
+    public var sandboxDirectory: String
+    /// `$COTE_HOME/journals/<id>`
+    public var journalDirectory: String
+    /// `$COTE_RUNTIME/<id>`
+    public var runtimeDirectory: String
+    /// The agent's program.
+    public var agent: String
+    /// The OCI runtime's program, verified.
+    public var runtime: String
+
+    public init(
+        spec: SandboxSpec, sandboxDirectory: String, journalDirectory: String, runtimeDirectory: String,
+        agent: String, runtime: String
+    ) {
+        self.spec = spec
+        self.sandboxDirectory = sandboxDirectory
+        self.journalDirectory = journalDirectory
+        self.runtimeDirectory = runtimeDirectory
+        self.agent = agent
+        self.runtime = runtime
+    }
+
+    public var payload: [UInt8] {
+        var writer = PayloadWriter()
+        writer.put(spec.id.text)
+        writer.put(spec.name?.text) { $0.put($1) }
+        writer.put(spec.environment)
+        writer.put(spec.sandboxClass.rawValue)
+        writer.put(spec.limits.milliCPUs) { $0.put($1) }
+        writer.put(spec.limits.memory?.bytes) { $0.put($1) }
+        writer.put(spec.limits.processes) { $0.put($1) }
+        writer.put(spec.limits.lifetime?.milliseconds) { $0.put($1) }
+        writer.put(spec.limits.journal.bytes)
+        writer.put(spec.userBase)
+        writer.put(spec.isOneShot)
+        writer.put(spec.showsOpt)
+        writer.put(spec.createdAt)
+        for path in [sandboxDirectory, journalDirectory, runtimeDirectory, agent, runtime] { writer.put(path) }
+        return writer.bytes
+    }
+
+    public init(payload: [UInt8]) throws(WireViolation) {
+        var reader = PayloadReader(payload, "boot request")
+        spec = try Self.spec(&reader)
+        sandboxDirectory = try reader.get()
+        journalDirectory = try reader.get()
+        runtimeDirectory = try reader.get()
+        agent = try reader.get()
+        runtime = try reader.get()
+        try reader.finish()
+    }
+
+    private static func spec(_ reader: inout PayloadReader) throws(WireViolation) -> SandboxSpec {
+        guard let id = SandboxID(try reader.get()) else { throw reader.violation }
+        let nameText = try reader.getOptional { reader throws(WireViolation) in try reader.get() as String }
+        let name = nameText.flatMap { SandboxName($0) }
+        guard (nameText == nil) == (name == nil) else { throw reader.violation }
+        let environment: String = try reader.get()
+        guard let sandboxClass = SandboxClass(rawValue: try reader.get()) else { throw reader.violation }
+        var limits = Limits()
+        limits.milliCPUs = try reader.getOptional { reader throws(WireViolation) in try reader.get() }
+        limits.memory = try reader.getOptional { reader throws(WireViolation) in ByteCount(try reader.get()) }
+        limits.processes = try reader.getOptional { reader throws(WireViolation) in try reader.get() }
+        limits.lifetime = try reader.getOptional { reader throws(WireViolation) in
+            TimeSpan(milliseconds: try reader.get())
+        }
+        limits.journal = ByteCount(try reader.get())
+        return SandboxSpec(
+            id: id, name: name, environment: environment, sandboxClass: sandboxClass, limits: limits,
+            userBase: try reader.get(), isOneShot: try reader.get(), showsOpt: try reader.get(),
+            createdAt: try reader.get())
+    }
+}

@@ -1,0 +1,128 @@
+public import CoteSystem
+import Glibc
+
+/// A byte stream on an event loop, seen as frames. What is sent during one round of the loop leaves in one write.
+///
+/// Holds at most one partial frame of input; output is bounded by the credits of its streams.
+public final class FrameLink {
+    /// What the other side did.
+    public enum Event {
+        case frame(Frame)
+        /// It closed the stream, or reading failed. Nothing more comes.
+        case closed
+        /// It broke the protocol. Nothing more comes.
+        case violation(WireViolation)
+    }
+
+    private let descriptor: Descriptor
+    private let loop: EventLoop
+    private var decoder = FrameDecoder()
+    private var outgoing: [UInt8] = []
+    private var sent = 0
+    private var isWriting = false
+    private var isOpen = true
+    private var handler: (Event) -> Void
+    private var drained: () -> Void = {}
+    private var chunk = [UInt8](repeating: 0, count: 128 << 10)
+
+    /// Starts reading at once; `handler` is called from the loop only.
+    public init(
+        _ descriptor: consuming Descriptor, on loop: EventLoop, handler: @escaping (Event) -> Void
+    ) throws(SystemError) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.handler = handler
+        try self.descriptor.setNonblocking()
+        try loop.add(self.descriptor, .read) { [weak self] interest in self?.ready(interest) }
+        loop.beforeWait[ObjectIdentifier(self)] = { [weak self] in self?.flush() }
+    }
+
+    /// Bytes that the other side has not taken yet.
+    public var backlog: Int { outgoing.count - sent }
+
+    /// Called when a backlog has been taken whole.
+    public func onDrained(_ action: @escaping () -> Void) { drained = action }
+
+    public func send(_ kind: Frame.Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
+        guard isOpen else { return }
+        Frame(kind, stream: stream, payload: payload).encode(into: &outgoing)
+    }
+
+    /// Sends bytes as one frame; at most the kind's limit.
+    public func send(_ kind: Frame.Kind, stream: UInt32, bytes: UnsafeRawBufferPointer) {
+        guard isOpen else { return }
+        Frame.encode(kind, stream: stream, payload: bytes, into: &outgoing)
+    }
+
+    /// Writes what can be written without waiting.
+    public func flush() {
+        guard isOpen, backlog > 0 else { return }
+        do {
+            while backlog > 0 {
+                let count = try outgoing.withUnsafeBytes { bytes in
+                    try descriptor.write(some: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+                }
+                if count == 0 { break }
+                sent += count
+            }
+        } catch {
+            // The reader will see the end of the stream; until then nobody takes what is sent.
+            outgoing.removeAll()
+            sent = 0
+        }
+        settle()
+    }
+
+    /// Ends the link and forgets its handlers. Safe to call twice, and from a handler.
+    public func close() {
+        guard isOpen else { return }
+        isOpen = false
+        loop.remove(descriptor)
+        loop.beforeWait[ObjectIdentifier(self)] = nil
+        shutdown(descriptor.raw, CInt(SHUT_RDWR))
+        handler = { _ in }
+        drained = {}
+    }
+
+    private func settle() {
+        let waits = backlog > 0
+        if !waits {
+            outgoing.removeAll(keepingCapacity: outgoing.capacity <= 512 << 10)
+            sent = 0
+        } else if sent > 256 << 10 {
+            outgoing.removeFirst(sent)
+            sent = 0
+        }
+        guard waits != isWriting else { return }
+        isWriting = waits
+        loop.change(descriptor, waits ? [.read, .write] : .read)
+        if !waits { drained() }
+    }
+
+    private func ready(_ interest: EventLoop.Interest) {
+        if interest.contains(.write) { flush() }
+        guard isOpen, interest.contains(.read) || !interest.isDisjoint(with: .hangUp) else { return }
+        let outcome: ReadOutcome
+        do { outcome = try chunk.withUnsafeMutableBytes { try descriptor.read(into: $0) } } catch { outcome = .end }
+        switch outcome {
+        case .wouldBlock: return
+        case .end: finish(.closed)
+        case .bytes(let count): receive(count)
+        }
+    }
+
+    private func receive(_ count: Int) {
+        chunk.withUnsafeBytes { decoder.append(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        do {
+            while isOpen, let frame = try decoder.next() { handler(.frame(frame)) }
+        } catch {
+            finish(.violation(error))
+        }
+    }
+
+    private func finish(_ event: Event) {
+        let handler = handler
+        close()
+        handler(event)
+    }
+}
