@@ -34,6 +34,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
 }
 
+/// They start this build's programs, which SwiftPM builds anyway; as dependencies they would be linked into the tests.
+let sandboxed: [Target.Dependency] = [
+    "CoteTestSupport", "CoteEngine", "CoteJournal", "CoteModel", "CoteSystem",
+]
+
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -78,6 +83,12 @@ let package = Package(
         tests("CoteGuestTests", ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteJournal", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
+
+        // Tests with real sandboxes.
+        .target(
+            name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteSandbox", "CoteModel", "CoteSystem"],
+            path: "Tests/Support", swiftSettings: house),
+        tests("ConformanceTests", sandboxed),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -7,6 +7,7 @@ struct PackageDump: Decodable {
     struct Target: Decodable {
         let name: String
         let type: String
+        let path: String?
         let dependencies: [Dependency]
     }
 
@@ -29,10 +30,10 @@ struct PackageDump: Decodable {
         }
     }
 
-    /// What is built for others: every target but tests.
+    /// What is built for others: every target but tests and what supports them.
     var dependencies: [String: Set<String>] {
         Dictionary(
-            uniqueKeysWithValues: targets.filter { $0.type != "test" }
+            uniqueKeysWithValues: targets.filter { $0.type != "test" && $0.path?.hasPrefix("Tests") != true }
                 .map { ($0.name, Set($0.dependencies.map(\.name))) })
     }
 

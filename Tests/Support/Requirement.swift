@@ -1,0 +1,32 @@
+import Glibc
+public import Testing
+
+/// Something a test needs of the host. What is lacking skips the test, with the reason; named in `COTE_REQUIRE`
+/// (a list with commas) it lets the test run and fail instead.
+public enum Requirement: String, Sendable, CaseIterable {
+    case root
+    case crun
+
+    fileprivate var isMet: Bool {
+        switch self {
+        case .root: geteuid() == 0
+        case .crun: access("/usr/bin/crun", X_OK) == 0
+        }
+    }
+
+    fileprivate var isInsistedOn: Bool {
+        let list = getenv("COTE_REQUIRE").map { String(cString: $0) } ?? ""
+        return list.split(separator: ",").contains(Substring(rawValue))
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips the test where the host lacks `requirements`, unless it is told to insist on them.
+    public static func requires(_ requirements: Requirement...) -> ConditionTrait {
+        let missing = requirements.filter { !$0.isMet && !$0.isInsistedOn }.map(\.rawValue)
+        return .enabled(if: missing.isEmpty, "needs \(missing.joined(separator: ", "))")
+    }
+}
+
+/// Whether the long versions of tests run (`make soak`).
+public let isSoaking = getenv("COTE_SOAK") != nil
