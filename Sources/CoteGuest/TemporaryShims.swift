@@ -1,1 +1,0 @@
-enum FileVerbs { static func run(_ a: [String]) -> Int32 { 1 } }
