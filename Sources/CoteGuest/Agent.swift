@@ -54,7 +54,7 @@ public final class Agent {
         ignoreBrokenPipes()
         if guards.holds(.undumpable) { try Processes.setUndumpable() }
         if guards.holds(.noNewPrivileges) { try Processes.setNoNewPrivileges() }
-        if guards.holds(.systemCallFilter) { try SystemCallFilter.commands.install() }
+        if guards.holds(.systemCallFilter) { try SystemCallPolicy.filter.install() }
     }
 
     private func serve() throws(SystemError) {

@@ -52,9 +52,7 @@ final class Launch {
         switch request {
         case .command(let command): return command
         case .transfer(let transfer):
-            let arguments = [
-                "/.cote/agent", "files", transfer.verb.name, transfer.path, String(transfer.mode, radix: 8),
-            ]
+            let arguments = ["/.cote/agent"] + FileVerbs.arguments(transfer)
             return Command(arguments, directory: "/", takesInput: true)
         }
     }

@@ -1,3 +1,5 @@
+import CoteSystem
+
 extension SystemCallPolicy {
     static let files: [SystemCall] = [
         .read, .write, .close, .close_range, .lseek, .pread64, .pwrite64, .readv, .writev, .preadv, .pwritev, .preadv2,

@@ -1,3 +1,5 @@
+import CoteSystem
+
 import Glibc
 
 extension SystemCallPolicy {

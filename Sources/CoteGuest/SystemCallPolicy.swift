@@ -1,3 +1,4 @@
+import CoteSystem
 import Glibc
 
 /// Which system calls the processes of a sandbox may make: what is not allowed here does not work.
@@ -9,6 +10,9 @@ enum SystemCallPolicy {
         allowed.map { ($0, .allow) } + inspected + refused.map { ($0, .fail(EPERM)) } + absent.map { ($0, unknown) }
 
     static let unknown = SystemCallVerdict.fail(ENOSYS)
+
+    /// The policy as a filter. The agent installs it once, on itself; its commands inherit it at no cost.
+    static let filter = SystemCallFilter(verdicts, otherwise: unknown)
 
     static let allowed =
         files + paths + attributes + memory + processes + identity + signals + time + scheduling

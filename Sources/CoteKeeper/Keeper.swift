@@ -164,6 +164,9 @@ extension Keeper {
 
     /// The sandbox is up: what only its start needed goes.
     private func seal() {
+        do { try KeeperSeal.apply() } catch {
+            return handle(.sealFailed("\(error)"))
+        }
         chronicle.bootstrapCompleted()
         if let lifetime = boot.spec.limits.lifetime {
             loop.schedule(after: lifetime.nanoseconds) { [unowned self] in handle(.lifetimeOver) }

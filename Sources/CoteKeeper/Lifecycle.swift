@@ -22,6 +22,7 @@ struct Lifecycle: Equatable {
         case bootTimedOut
         case lifetimeOver
         case diskFull
+        case sealFailed(String)
         case stopRequested
         case commandsEnded
         case graceOver
@@ -91,6 +92,7 @@ struct Lifecycle: Equatable {
         case .agentViolated(let what): return kill(.died(.protocolViolation, what))
         case .bootTimedOut where stage == .booting: return kill(.died(.bootTimeout, "not ready in time"))
         case .lifetimeOver: return kill(.died(.expired, "its lifetime is over"))
+        case .sealFailed(let what): return kill(.died(.bootFailed, "the keeper cannot give up its privileges: \(what)"))
         case .diskFull: return kill(.died(.diskFull, "no space left for the journal"))
         default: return []
         }

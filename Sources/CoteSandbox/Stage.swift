@@ -60,6 +60,15 @@ public struct Stage {
         try Mounts.changeRoot(to: new)
     }
 
+    /// Takes away what only the sandbox's start needed. What stays: the sandbox's own directories, `/proc` of the
+    /// keeper's own namespace, and the control groups.
+    public static func seal() throws(SystemError) {
+        // The box's mounts live on in the sandbox's own namespace.
+        try Mounts.unmount(box)
+        for name in try hostDirectories() { try Mounts.unmount("/" + name) }
+        try Mounts.unmount("/dev")
+    }
+
     /// crun will not start where a second, v2 tree has controllers of its own; here the tree is not used anyway.
     private static func hideUnusedHierarchy(below new: String) throws(SystemError) {
         guard Cgroup.layout() == .hybrid else { return }

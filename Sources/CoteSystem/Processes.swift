@@ -4,7 +4,7 @@ import Glibc
 /// Calls about this process and its children.
 public enum Processes {
     private static let dumpable: CInt = 4  // PR_SET_DUMPABLE
-    private static let subreaper: CInt = 36  // PR_SET_CHILD_SUBREAPER
+    private static let dropBounding: CInt = 24  // PR_CAPBSET_DROP
     private static let noNewPrivileges: CInt = 38  // PR_SET_NO_NEW_PRIVS
 
     /// Takes this process's memory and `/proc` files from other processes of its user.
@@ -14,6 +14,15 @@ public enum Processes {
 
     private static func set(_ option: CInt, _ value: UInt) throws(SystemError) {
         try check("prctl") { cl_prctl(option, value, 0, 0, 0) }
+    }
+
+    /// Empties every capability set of this process, the bounding set too.
+    public static func dropCapabilities() throws(SystemError) {
+        for capability in UInt(0)..<64 {
+            // Numbers that this kernel does not know are refused, and are not held either.
+            _ = cl_prctl(dropBounding, capability, 0, 0, 0)
+        }
+        try check("capset") { cl_capabilities_clear() }
     }
 
     /// Collects one child that has ended, if there is one.

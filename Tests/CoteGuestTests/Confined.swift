@@ -38,7 +38,7 @@ struct Confined: Sendable {
         try OwnThread.run {
             let noNewPrivileges: CInt = 38
             try #require(cl_prctl(noNewPrivileges, 1, 0, 0, 0) == 0)
-            try SystemCallFilter.commands.install()
+            try SystemCallPolicy.filter.install()
             return try spawn(arguments, directory: directory, user: user)
         }
     }

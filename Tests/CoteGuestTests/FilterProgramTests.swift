@@ -4,7 +4,7 @@ import Testing
 @testable import CoteGuest
 
 @Suite struct FilterProgramTests {
-    private let filter = FilterInterpreter(program: SystemCallFilter.commands.program)
+    private let filter = FilterInterpreter(program: SystemCallPolicy.filter.program)
     private let allow: UInt32 = 0x7fff_0000
 
     private func fails(_ code: CInt) -> UInt32 { 0x0005_0000 | UInt32(code) }

@@ -23,11 +23,12 @@ final class Scratch {
         var request = SpawnRequest("/bin/bash", ["bash", "-euc", script], environment: environment)
         let null = try Descriptor.open("/dev/null", O_RDWR)
         var pipe = try Descriptor.pipe()
-        request.descriptors = [0: null.raw, 1: pipe.second.raw, 2: pipe.second.raw]
+        let reader = pipe.takeFirst()
+        let writer = SharedDescriptor(pipe.takeSecond())
+        request.descriptors = [0: null.raw, 1: writer.descriptor.raw, 2: writer.descriptor.raw]
         request.directory = path
-        let child = try request.run()
-        pipe.second = null
-        let output = String(decoding: try pipe.first.readAll(limit: 1 << 26), as: UTF8.self)
+        let child = try withExtendedLifetime(consume writer) { try request.run() }
+        let output = String(decoding: try reader.readAll(limit: 1 << 26), as: UTF8.self)
         #expect(try child.wait() == .exited(0), "\(script): \(output)")
         return output
     }

@@ -68,7 +68,7 @@ import Testing
         let code = try OwnThread.run { () throws -> CInt in
             // The raw call changes this thread's capabilities alone.
             try #require(cl_capabilities_clear() == 0)
-            do { try SystemCallFilter.commands.install() } catch let error as SystemError { return error.code }
+            do { try SystemCallPolicy.filter.install() } catch let error as SystemError { return error.code }
             return 0
         }
         #expect(code == EACCES)

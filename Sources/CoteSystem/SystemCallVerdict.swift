@@ -1,5 +1,5 @@
 /// What a filter says to a system call.
-enum SystemCallVerdict: Equatable, Sendable {
+package enum SystemCallVerdict: Equatable, Sendable {
     case allow
     /// The call fails with this `errno` and has no effect.
     case fail(CInt)
@@ -8,17 +8,28 @@ enum SystemCallVerdict: Equatable, Sendable {
 }
 
 /// A verdict that holds when all tests pass.
-struct SystemCallCase: Equatable, Sendable {
-    let tests: [ArgumentTest]
-    let verdict: SystemCallVerdict
+package struct SystemCallCase: Equatable, Sendable {
+    package let tests: [ArgumentTest]
+    package let verdict: SystemCallVerdict
+
+    package init(tests: [ArgumentTest], verdict: SystemCallVerdict) {
+        self.tests = tests
+        self.verdict = verdict
+    }
 }
 
 /// Compares the low 32 bits of an argument. Only for arguments that the kernel itself takes as 32 bits: looking at the
 /// high half as well would let a caller slip past with bits there that the kernel ignores.
-struct ArgumentTest: Equatable, Sendable {
-    let index: UInt32
-    var mask: UInt32 = .max
-    let value: UInt32
+package struct ArgumentTest: Equatable, Sendable {
+    package let index: UInt32
+    package var mask: UInt32 = .max
+    package let value: UInt32
+
+    package init(index: UInt32, mask: UInt32 = .max, value: UInt32) {
+        self.index = index
+        self.mask = mask
+        self.value = value
+    }
 }
 
 extension SystemCallVerdict {

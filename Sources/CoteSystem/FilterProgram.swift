@@ -11,7 +11,7 @@ public struct FilterProgram: Equatable, Sendable {
     ///   - architecture: `AUDIT_ARCH_…`; a call made as any other architecture ends the process.
     ///   - verdicts: in any order, a number at most once.
     ///   - otherwise: what all other numbers get.
-    init(architecture: UInt32, verdicts: [(number: UInt32, verdict: SystemCallVerdict)], otherwise: SystemCallVerdict) {
+    package init(architecture: UInt32, verdicts: [(number: UInt32, verdict: SystemCallVerdict)], otherwise: SystemCallVerdict) {
         let ranges = Self.ranges(verdicts, otherwise: otherwise)
         instructions =
             [
@@ -68,18 +68,18 @@ extension FilterProgram {
     }
 
     /// Offsets in `struct seccomp_data`.
-    enum Field {
-        static let number: UInt32 = 0
-        static let architecture: UInt32 = 4
+    package enum Field {
+        package static let number: UInt32 = 0
+        package static let architecture: UInt32 = 4
         /// The low half of an argument, on a little-endian machine.
-        static func argument(_ index: UInt32) -> UInt32 { 16 + 8 * index }
+        package static func argument(_ index: UInt32) -> UInt32 { 16 + 8 * index }
     }
 
     /// What the program returns (`SECCOMP_RET_…`).
-    enum Answer {
-        static let killProcess: UInt32 = 0x8000_0000
-        static let allow: UInt32 = 0x7fff_0000
-        static func fail(_ code: CInt) -> UInt32 { 0x0005_0000 | UInt32(truncatingIfNeeded: code) & 0xffff }
+    package enum Answer {
+        package static let killProcess: UInt32 = 0x8000_0000
+        package static let allow: UInt32 = 0x7fff_0000
+        package static func fail(_ code: CInt) -> UInt32 { 0x0005_0000 | UInt32(truncatingIfNeeded: code) & 0xffff }
     }
 }
 

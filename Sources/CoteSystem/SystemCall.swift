@@ -3,7 +3,7 @@
 ///
 /// Another architecture gets an enumeration of its own here: the old calls that have a successor (`open`, `fork`…)
 /// do not exist there, and `SystemCallPolicy` then does not name them.
-enum SystemCall: UInt32, CaseIterable, Sendable {
+package enum SystemCall: UInt32, CaseIterable, Sendable {
     case read = 0, write, open, close, stat, fstat, lstat, poll, lseek, mmap
     case mprotect, munmap, brk, rt_sigaction, rt_sigprocmask, rt_sigreturn, ioctl, pread64, pwrite64, readv
     case writev, access, pipe, select, sched_yield, mremap, msync, mincore, madvise, shmget
@@ -54,7 +54,7 @@ enum SystemCall: UInt32, CaseIterable, Sendable {
 
     /// `AUDIT_ARCH_X86_64`. Calls of 32-bit programs arrive as another architecture, those of the x32 ABI as this one
     /// with bit 30 of the number set, which no table here has.
-    static let architecture: UInt32 = 0xc000_003e
+    package static let architecture: UInt32 = 0xc000_003e
 }
 #else
 #error("the system call filter knows the numbers of x86_64 only")

@@ -1,17 +1,18 @@
 import CLinux
-public import CoteSystem
 
-/// The system calls that the agent and every command below it may make, held by the kernel.
+/// System calls that this process and those it starts may make from now on, held by the kernel.
 public struct SystemCallFilter: Sendable {
     /// What the kernel runs for each call that it has not found to be always allowed.
     public let program: FilterProgram
 
-    /// The filter of `SystemCallPolicy`. The agent installs it once, on itself; its commands inherit it at no cost.
-    public static let commands = SystemCallFilter(
-        program: FilterProgram(
-            architecture: SystemCall.architecture,
-            verdicts: SystemCallPolicy.verdicts.map { ($0.call.rawValue, $0.verdict) },
-            otherwise: SystemCallPolicy.unknown))
+    /// - Parameters:
+    ///   - verdicts: a call at most once.
+    ///   - otherwise: what every other number gets, also those that no table knows.
+    package init(_ verdicts: [(call: SystemCall, verdict: SystemCallVerdict)], otherwise: SystemCallVerdict) {
+        program = FilterProgram(
+            architecture: SystemCall.architecture, verdicts: verdicts.map { ($0.call.rawValue, $0.verdict) },
+            otherwise: otherwise)
+    }
 
     /// Holds this thread, and the threads and processes it starts from now on, to the program; there is no way back.
     /// - Throws: `EACCES` when the thread has neither `no_new_privs` nor `CAP_SYS_ADMIN`.
