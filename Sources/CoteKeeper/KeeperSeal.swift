@@ -20,13 +20,15 @@ enum KeeperSeal {
     private static let allowed = streams + files + processes + memory + time
 
     private static let streams: [SystemCall] = [
-        .read, .write, .readv, .writev, .close, .shutdown, .accept4, .getsockopt, .fcntl, .dup, .epoll_wait, .epoll_pwait,
+        .read, .write, .readv, .writev, .close, .shutdown, .accept4, .getsockopt, .fcntl, .dup, .epoll_wait,
+        .epoll_pwait,
         .epoll_ctl, .poll,
     ]
 
     /// Only what is on the keeper's own small root can be named.
     private static let files: [SystemCall] = [
-        .openat, .open, .pread64, .pwrite64, .lseek, .fstat, .newfstatat, .stat, .lstat, .statx, .statfs, .fdatasync, .fsync,
+        .openat, .open, .pread64, .pwrite64, .lseek, .fstat, .newfstatat, .stat, .lstat, .statx, .statfs, .fdatasync,
+        .fsync,
         .ftruncate, .rename, .renameat, .unlink, .unlinkat, .rmdir, .getdents64, .faccessat, .faccessat2, .access,
         .readlink, .readlinkat,
     ]

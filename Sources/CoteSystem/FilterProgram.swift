@@ -11,7 +11,9 @@ public struct FilterProgram: Equatable, Sendable {
     ///   - architecture: `AUDIT_ARCH_…`; a call made as any other architecture ends the process.
     ///   - verdicts: in any order, a number at most once.
     ///   - otherwise: what all other numbers get.
-    package init(architecture: UInt32, verdicts: [(number: UInt32, verdict: SystemCallVerdict)], otherwise: SystemCallVerdict) {
+    package init(
+        architecture: UInt32, verdicts: [(number: UInt32, verdict: SystemCallVerdict)], otherwise: SystemCallVerdict
+    ) {
         let ranges = Self.ranges(verdicts, otherwise: otherwise)
         instructions =
             [

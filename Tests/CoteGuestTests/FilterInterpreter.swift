@@ -1,3 +1,4 @@
+@testable import CoteSystem
 import Testing
 
 @testable import CoteGuest

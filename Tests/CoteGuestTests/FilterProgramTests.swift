@@ -1,3 +1,4 @@
+@testable import CoteSystem
 import Glibc
 import Testing
 

@@ -1,5 +1,5 @@
 import CLinux
-import CoteSystem
+@testable import CoteSystem
 import Glibc
 import Testing
 
