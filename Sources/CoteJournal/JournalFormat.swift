@@ -4,9 +4,9 @@
 //     {"seq":2,"ts":"…","kind":"stdout","n":1,"data":"hello\n"}
 //     {"seq":3,"ts":"…","kind":"stderr","n":1,"data":"AP8=","encoding":"base64"}
 //
-// Here are its one writer (`JournalWriter`), its readers (`JournalReader`, `JournalFollower`) and what makes it safe to
-// show (`TerminalText`). What the kinds mean is the business of those who write them. No Foundation: the keeper links
-// the writer.
+// Here live its one writer (`JournalWriter`), its readers (`JournalReader`, `JournalFollower`) and what makes it safe
+// to show (`TerminalText`). What the kinds mean is the business of those who write them. No Foundation: the keeper
+// links the writer.
 
 /// The numbers on which writer and readers agree.
 public enum JournalFormat {

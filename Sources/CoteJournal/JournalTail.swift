@@ -2,8 +2,8 @@ import CoteSystem
 
 /// Where a journal that exists goes on.
 ///
-/// A line's number never exceeds the file's size when it is written: lines are longer than a byte, and a count that is
-/// lost goes on from the size. So a larger number is rubbish, and the size is always safe to go on from.
+/// A line's number never exceeds the file's size when it is written: lines are longer than one byte, and a count that
+/// is lost goes on from the size. So a larger number is rubbish, and the size is always safe to go on from.
 struct JournalTail {
     /// Bytes in the file.
     let end: UInt64

@@ -25,7 +25,7 @@ public enum TerminalText {
     private static func append(_ text: UnsafeRawBufferPointer, to result: inout [UInt8]) -> Int {
         let length = UTF8Boundary.length(text[0])
         let character = UnsafeRawBufferPointer(rebasing: text.prefix(length))
-        guard length > 1, character.count == length, UTF8Boundary.isValid(character) else {
+        guard length > 1, UTF8Boundary.isValid(character) else {
             let digits = String(text[0], radix: 16)
             result.append(contentsOf: (digits.utf8.count == 1 ? #"\x0"# : #"\x"#).utf8)
             result.append(contentsOf: digits.utf8)

@@ -58,57 +58,37 @@ package enum Base64 {
     /// The bytes that `text` stands for; `nil` unless it is whole groups of four, padded and with no stray bits.
     package static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
         guard text.count.isMultiple(of: 4) else { return nil }
-        guard let last = text.last else { return [] }
-        var padding = last == UInt8(ascii: "=") ? 1 : 0
-        if padding == 1, text[text.count - 2] == UInt8(ascii: "=") { padding = 2 }
-        var isValid = true
-        let decoded = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { target, count in
-            let whole = padding == 0 ? text.count : text.count - 4
-            var position = 0
-            while position < whole {
-                let word = text.loadUnaligned(fromByteOffset: position, as: UInt32.self)
-                let bits = group(UInt32(littleEndian: word), &isValid)
-                target[count] = UInt8(truncatingIfNeeded: bits >> 16)
-                target[count + 1] = UInt8(truncatingIfNeeded: bits >> 8)
-                target[count + 2] = UInt8(truncatingIfNeeded: bits)
-                count += 3
-                position += 4
-            }
-            guard padding > 0 else { return }
-            var end = UInt32(littleEndian: text.loadUnaligned(fromByteOffset: whole, as: UInt32.self))
-            // "A" for each "=", so that the group reads like any other.
-            end = padding == 1 ? end & 0x00ff_ffff | 0x4100_0000 : end & 0x0000_ffff | 0x4141_0000
-            let bits = group(end, &isValid)
-            if bits & (padding == 1 ? 0xff : 0xffff) != 0 { isValid = false }
-            for index in 0..<(3 - padding) {
-                target[count] = UInt8(truncatingIfNeeded: bits >> (16 - 8 * UInt32(index)))
-                count += 1
+        let padding = text.suffix(2).reversed().prefix { $0 == UInt8(ascii: "=") }.count
+        var seen: UInt32 = 0
+        let decoded = values.withUnsafeBufferPointer { values in
+            [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3) { target, count in
+                for position in stride(from: 0, to: text.count, by: 4) {
+                    let isLast = position + 4 == text.count
+                    var bits: UInt32 = 0
+                    for index in 0..<4 {
+                        let isPadding = isLast && index >= 4 - padding
+                        let value = isPadding ? 0 : UInt32(values[Int(text[position + index])])
+                        seen |= value
+                        bits = bits << 6 | value
+                    }
+                    target[count] = UInt8(truncatingIfNeeded: bits >> 16)
+                    target[count + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+                    target[count + 2] = UInt8(truncatingIfNeeded: bits)
+                    count += 3
+                    // Bits that stand for no byte must be zero, so that no two texts stand for the same bytes.
+                    if isLast, bits & (1 << (8 * UInt32(padding)) - 1) != 0 { seen = 0xff }
+                }
+                count -= padding
             }
         }
-        return isValid ? decoded : nil
+        return seen < 64 ? decoded : nil
     }
 
-    /// The 24 bits of four characters, the first in the lowest byte.
-    @inline(__always)
-    private static func group(_ characters: UInt32, _ isValid: inout Bool) -> UInt32 {
-        let first = value(characters)
-        let second = value(characters >> 8)
-        let third = value(characters >> 16)
-        let fourth = value(characters >> 24)
-        if (first | second | third | fourth) > 63 { isValid = false }
-        return first << 18 | second << 12 | third << 6 | fourth
-    }
-
-    @inline(__always)
-    private static func value(_ characters: UInt32) -> UInt32 {
-        let character = characters & 0xff
-        return switch character {
-        case 0x41...0x5a: character - 65
-        case 0x61...0x7a: character - 71
-        case 0x30...0x39: character + 4
-        case 0x2b: 62
-        case 0x2f: 63
-        default: 255
-        }
-    }
+    /// The value of each character; 255 for those that have none.
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: 0xff, count: 256)
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (value, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(value) }
+        return values
+    }()
 }
