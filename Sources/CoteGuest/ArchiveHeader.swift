@@ -54,7 +54,7 @@ struct ArchiveHeader {
 
     private func text(_ field: Range<Int>) -> FilePath { FilePath(block[field].prefix { $0 != 0 }) }
 
-    /// Octal digits between spaces, ended by a space or zero; base 256 where the first bit is set. `nil` for anything
+    /// Octal digits after spaces, ended by a space or zero; or base 256 where the first bit is set. `nil` for anything
     /// else, and for what does not fit.
     func number(_ field: Range<Int>) -> UInt64? {
         let bytes = block[field]

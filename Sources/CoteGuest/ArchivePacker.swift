@@ -22,8 +22,8 @@ struct ArchivePacker: ~Copyable {
         self.note = note
     }
 
-    /// Packs what `path` leads to; symbolic links within are packed as such. Paths are relative to a directory that is
-    /// itself the first member, `./`; a file is a single member under its own name.
+    /// Packs what `path` leads to; symbolic links within are packed as such. Paths are relative to a directory, which
+    /// is itself the first member, `./`; a file is a single member under its own name.
     mutating func pack(_ path: FilePath) throws(FileFailure) {
         let start = try Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, path)
         let status = try FileStatus(of: start, path)

@@ -27,7 +27,7 @@ struct ArchivePlace: ~Copyable {
 
 /// Looks up an archive's names below one directory.
 ///
-/// One component at a time is what every kernel here can do, that of gVisor included; each must be a directory and no
+/// One component at a time needs no call that a class might lack (as `openat2`); each must be a directory and no
 /// link, and none is `..`, so that there is no way out whatever else changes the tree meanwhile.
 struct ArchivePlaces: ~Copyable {
     private let root: Descriptor

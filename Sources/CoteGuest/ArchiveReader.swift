@@ -1,6 +1,7 @@
 import Glibc
 
-/// The members of a tar stream in ustar, pax, GNU or the old format, one after another; hostile until proved not to be.
+/// The members of a tar stream in ustar, pax, GNU or the old format, one after the other; hostile until proved
+/// otherwise.
 ///
 /// Memory is bounded by one extended header. Whatever this cannot read exactly it refuses, with the member's name.
 struct ArchiveReader: ~Copyable {

@@ -8,9 +8,6 @@ struct FileTree: ~Copyable {
     private(set) var path: FilePath
     private var above: [(identity: FileStatus.Identity, path: FilePath)] = []
 
-    /// How many levels below the start.
-    var depth: Int { above.count }
-
     /// - Parameter path: what messages call the start.
     init(_ directory: consuming Descriptor, _ path: FilePath) {
         self.directory = directory

@@ -16,7 +16,7 @@ import Testing
         echo odd > $'odd\\nname\\t\\\\'; echo bytes > $'not\\xff\\xfeutf8'
         ln -s file link; ln -s ../../file deep/er/link; ln -s nowhere dangling; ln file deep/hard; ln file deep/harder
         long=$(printf 'n%.0s' $(seq 200)); echo long > $long; ln -s $long longlink; ln $long hard$long
-        deep=$(printf 'directory-with-a-name/%.0s' $(seq 14)); mkdir -p $deep; echo far > ${deep}far
+        far=$(printf 'directory-with-a-name/%.0s' $(seq 14)); mkdir -p $far; echo far > ${far}far
         mkdir d$long; echo in > d$long/$long
         ln -s $(printf 'm%.0s' $(seq 150)) target
         touch -d '2001-02-03 04:05:06.789' file; touch -d '1965-01-01 00:00:00.25' run; touch -d '2500-01-01' large

@@ -34,16 +34,22 @@ struct Confined: Sendable {
     /// What it wrote to its standard output and error.
     let output: String
 
-    static func run(_ arguments: [String], directory: String? = nil, user: UInt32? = nil) throws -> Confined {
+    /// - Parameter change: sets what else the program is to be started with.
+    static func run(
+        _ arguments: [String], directory: String? = nil,
+        change: @escaping @Sendable (inout SpawnRequest) -> Void = { _ in }
+    ) throws -> Confined {
         try OwnThread.run {
             let noNewPrivileges: CInt = 38
             try #require(cl_prctl(noNewPrivileges, 1, 0, 0, 0) == 0)
             try SystemCallPolicy.filter.install()
-            return try spawn(arguments, directory: directory, user: user)
+            return try spawn(arguments, directory: directory, change)
         }
     }
 
-    private static func spawn(_ arguments: [String], directory: String?, user: UInt32?) throws -> Confined {
+    private static func spawn(
+        _ arguments: [String], directory: String?, _ change: (inout SpawnRequest) -> Void
+    ) throws -> Confined {
         let environment = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=\(directory ?? "/tmp")"]
         var request = SpawnRequest("/usr/bin/env", ["env"] + arguments, environment: environment)
         let null = try Descriptor.open("/dev/null", O_RDWR)
@@ -52,7 +58,7 @@ struct Confined: Sendable {
         let writer = SharedDescriptor(pipe.takeSecond())
         request.descriptors = [0: null.raw, 1: writer.descriptor.raw, 2: writer.descriptor.raw]
         request.directory = directory
-        if let user { request.credentials = Credentials(user: user, group: user) }
+        change(&request)
         // Then nobody but the program holds the writing end, so that its end is the end of the pipe.
         let child = try withExtendedLifetime(consume writer) { try request.run() }
         let output = String(decoding: try reader.readAll(limit: 1 << 24), as: UTF8.self)

@@ -67,10 +67,10 @@ import Testing
         let scratch = try Scratch()
         try scratch.shell(
             """
-            mkdir d; cd d
-            printf abc > $'a"\\\\\\n\\x01'; chmod 640 a*; ln -s $'t\\xff' $'n\\xfe\\xfd'; mkdir -m 755 sub
-            mkfifo -m 600 z; echo ü > ü; chmod 644 ü
-            touch -h -d '2001-02-03 04:05:06.5' *; touch -d '1969-12-31 23:59:59.75' z
+            mkdir d; cd d; printf abc > $'a"\\\\\\n\\x01'; chmod 640 a*
+            ln -s $'t\\xff' $'n\\xfe\\xfd'; mkdir -m 755 sub
+            mkfifo -m 600 z; echo ü > ü; chmod 644 ü; touch -h -d '2001-02-03 04:05:06.5' *
+            touch -d '1969-12-31 23:59:59.75' z
             """)
         try scratch.files(.list, "d", output: "listing")
         let lines = try scratch.shell("cat listing").split(separator: "\n").map(String.init)

@@ -122,9 +122,11 @@ import Testing
         #expect(filter.run(call.rawValue, arguments)?.answer == (code == 0 ? allow : fails(code)))
     }
 
-    @Test func `the numbers are those of the kernel's headers`() throws {
-        let path = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
-        guard let file = fopen(path, "r") else { return }
+    private static let header = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
+
+    @Test(.enabled(if: access(header, R_OK) == 0, "the C library's headers are not installed"))
+    func `the numbers are those of the kernel's headers`() throws {
+        let file = try #require(fopen(Self.header, "r"))
         defer { fclose(file) }
         let ours = Dictionary(uniqueKeysWithValues: SystemCall.allCases.map { ("\($0)", $0.rawValue) })
         var line = [CChar](repeating: 0, count: 256)

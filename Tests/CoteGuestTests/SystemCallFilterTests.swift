@@ -49,6 +49,49 @@ import Testing
         #expect(expected.split(separator: "|").map(String.init).contains(answer), "\(name): \(result)")
     }
 
+    /// Each prints `done` at its end; a program that the machine lacks counts as done.
+    @Test(arguments: [
+        "for i in 1 2 3; do echo $i; done | sort -r | head -1 | grep -q 3 && (sleep 0 & wait) && echo done",
+        """
+        python3 -c "
+        import asyncio, multiprocessing, os, socket, subprocess, tempfile, threading
+        thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
+        with multiprocessing.get_context('fork').Pool(2) as pool: assert pool.map(abs, [-1, 2]) == [1, 2]
+        async def child(): return await (await asyncio.create_subprocess_exec('true')).wait()
+        assert asyncio.run(child()) == 0 and socket.if_nameindex()
+        a, b = socket.socketpair(); server = socket.create_server(('127.0.0.1', 0)); pid, tty = __import__('pty').fork()
+        if pid == 0: os._exit(0)
+        print('done')"
+        """,
+        "command -v gcc >/dev/null || { echo done; exit; }; "
+            + "printf '#include <stdio.h>\nint main(void) { puts(\"done\"); }' > a.c && gcc -O2 a.c && ./a.out",
+        "command -v git >/dev/null || { echo done; exit; }; git init -q r && cd r && echo x > f && git add f "
+            + "&& git -c user.name=a -c user.email=a@b commit -qm m && git gc -q && git clone -q . ../s && echo done",
+        "command -v node >/dev/null || { echo done; exit; }; "
+            + "node -e 'new (require(\"worker_threads\").Worker)(\"0\", "
+            + "{eval: true}).on(\"exit\", "
+            + "() => console.log(require(\"child_process\").execSync(\"echo done\") + \"\"))'",
+    ])
+    func `ordinary programs run`(script: String) throws {
+        let scratch = try Scratch()
+        let result = try Confined.run(["bash", "-c", script], directory: scratch.path)
+        #expect(result.status == .exited(0))
+        #expect(result.output.split(separator: "\n").last == "done", "\(result.output)")
+    }
+
+    @Test(.enabled(if: getuid() == 0, "only root can start a program as somebody else"))
+    func `the agent can start a command as somebody else, without capabilities, in its own session`() throws {
+        let result = try Confined.run(["bash", "-c", "id -u; grep -E '^(CapBnd|Seccomp):' /proc/self/status"]) {
+            $0.credentials = Credentials(user: 65_534, group: 65_534, groups: [100])
+            $0.newSession = true
+            $0.dropCapabilities = true
+            $0.noNewPrivileges = true
+            $0.oomScore = 500
+            $0.limits = [ResourceLimit(resource: 7, soft: 100, hard: 100)]
+        }
+        #expect(result.output == "65534\nCapBnd:\t0000000000000000\nSeccomp:\t2\n")
+    }
+
     @Test func `a call by the 32-bit entry ends the process`() throws {
         let script = """
             import mmap

@@ -18,7 +18,7 @@ import Testing
             }
             try journal.event("sandbox-stopped")
             let text = try Files.readText(path)
-            let first = #/{"seq":1,"ts":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","kind":"exec-start",/#
+            let first = try Regex(#"\{"seq":1,"ts":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","kind":"exec-start","#)
             let rest = #""n":7,"command":["a \"b\""]}"#
             let line = try #require(text.split(separator: "\n").first)
             #expect(try first.prefixMatch(in: line).map { line[$0.range.upperBound...] } ?? "" == rest)
