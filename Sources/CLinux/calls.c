@@ -6,9 +6,11 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -63,6 +65,18 @@ int cl_wait_status(int status, int *signal) {
 }
 
 pid_t cl_wait(pid_t pid, int *status, int options) { return waitpid(pid, status, options | __WALL); }
+
+extern const char __executable_start, etext;
+
+int cl_epoll_wait_resting(int epoll, struct epoll_event *events, int count, int timeout) {
+    malloc_trim(0);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)&__executable_start + page - 1) & ~(page - 1);
+    uintptr_t end = (uintptr_t)&etext & ~(page - 1);
+    // The program's text is never written, so dropping its pages loses nothing.
+    if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    return epoll_wait(epoll, events, count, timeout);
+}
 
 int cl_seccomp_install(const struct sock_fprog *filter) {
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter);

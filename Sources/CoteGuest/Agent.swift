@@ -24,8 +24,8 @@ public final class Agent {
     private var executions: [UInt32: Execution] = [:]
     private var link: FrameLink?
     private var greeted = false
-    /// One buffer for all reads; bytes never stay in it.
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
+    /// For all reads from commands.
+    var buffer = ReadBuffer(size: 64 << 10)
 
     private init(_ guards: GuardSet) throws(SystemError) {
         self.guards = guards
@@ -66,6 +66,7 @@ public final class Agent {
             for execution in Array(executions.values) { execution.resumeReading() }
         }
         link.send(.hello, payload: Hello(build: AgentBuild.version, capabilities: ["exec", "files"]).payload)
+        loop.restsWhenIdle = true
         try loop.run()
     }
 

@@ -30,8 +30,8 @@ final class CommandOutput {
     }
 
     /// Reads what is there; 0 when nothing is.
-    func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        switch (try? descriptor.descriptor.read(into: buffer)) ?? .end {
+    func read(into buffer: inout ReadBuffer, limit: Int) -> Int {
+        switch (try? buffer.read(descriptor.descriptor, limit: limit)) ?? .end {
         case .bytes(let count):
             return count
         case .wouldBlock:

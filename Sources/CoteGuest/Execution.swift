@@ -110,16 +110,11 @@ final class Execution {
 
     private func readSome(_ output: CommandOutput) {
         guard !agent.isCongested else { return output.pause() }
-        let most = min(outgoing.available, agent.buffer.count)
+        let most = min(outgoing.available, Frame.limit(output.kind))
         guard most > 0 else { return output.pause() }
-        let count = agent.buffer.withUnsafeMutableBytes {
-            output.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<most]))
-        }
-        guard count > 0 else { return }
-        _ = outgoing.take(exactly: count)
-        agent.buffer.withUnsafeBytes {
-            agent.send(output.kind, stream, bytes: UnsafeRawBufferPointer(rebasing: $0[..<count]))
-        }
+        let count = output.read(into: &agent.buffer, limit: most)
+        guard count > 0, outgoing.take(exactly: count) else { return }
+        agent.buffer.first(count) { agent.send(output.kind, stream, bytes: $0) }
     }
 
     /// After the command's exit: sends what it had written, then the exit, then the end.

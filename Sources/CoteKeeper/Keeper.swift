@@ -171,6 +171,7 @@ extension Keeper {
         if let lifetime = boot.spec.limits.lifetime {
             loop.schedule(after: lifetime.nanoseconds) { [unowned self] in handle(.lifetimeOver) }
         }
+        loop.restsWhenIdle = true
         agent?.ready()
     }
 }

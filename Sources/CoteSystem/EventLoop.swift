@@ -39,6 +39,10 @@ public final class EventLoop {
     /// Called each time before waiting: the place to send what the handlers of one round have gathered.
     public var beforeWait: [ObjectIdentifier: () -> Void] = [:]
 
+    /// Whether the process gives back memory once nothing has happened for a second: for one that may wait for hours.
+    public var restsWhenIdle = false
+    private static let restDelay: CInt = 1000
+
     public init() throws(SystemError) {
         epoll = Descriptor(owning: try check("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
     }
@@ -92,7 +96,7 @@ public final class EventLoop {
         for action in beforeWait.values { action() }
         if stopped { return }
         var events = [epoll_event](repeating: epoll_event(), count: 32)
-        let count = epoll_wait(epoll.raw, &events, CInt(events.count), waitTime())
+        let count = wait(&events)
         if count < 0, errno != EINTR { throw SystemError("epoll_wait") }
         fireTimers()
         for event in events.prefix(Int(max(count, 0))) where !stopped {
@@ -110,6 +114,17 @@ public final class EventLoop {
             timers.removeFirst()
             first.action()
         }
+    }
+
+    private func wait(_ events: inout [epoll_event]) -> CInt {
+        let time = waitTime()
+        guard restsWhenIdle, time < 0 || time > Self.restDelay else {
+            return epoll_wait(epoll.raw, &events, CInt(events.count), time)
+        }
+        let count = epoll_wait(epoll.raw, &events, CInt(events.count), Self.restDelay)
+        guard count == 0 else { return count }
+        return cl_epoll_wait_resting(
+            epoll.raw, &events, CInt(events.count), time < 0 ? time : time - Self.restDelay)
     }
 
     /// Milliseconds until the next deadline, rounded up, at most a minute; -1 with none.

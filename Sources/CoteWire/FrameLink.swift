@@ -23,7 +23,7 @@ public final class FrameLink {
     private var isOpen = true
     private var handler: (Event) -> Void
     private var drained: () -> Void = {}
-    private var chunk = [UInt8](repeating: 0, count: 128 << 10)
+    private var buffer = ReadBuffer(size: 128 << 10)
 
     /// Starts reading at once; `handler` is called from the loop only.
     public init(
@@ -103,7 +103,7 @@ public final class FrameLink {
         if interest.contains(.write) { flush() }
         guard isOpen, interest.contains(.read) || !interest.isDisjoint(with: .hangUp) else { return }
         let outcome: ReadOutcome
-        do { outcome = try chunk.withUnsafeMutableBytes { try descriptor.read(into: $0) } } catch { outcome = .end }
+        do { outcome = try buffer.read(descriptor) } catch { outcome = .end }
         switch outcome {
         case .wouldBlock: return
         case .end: finish(.closed)
@@ -112,7 +112,7 @@ public final class FrameLink {
     }
 
     private func receive(_ count: Int) {
-        chunk.withUnsafeBytes { decoder.append(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        buffer.first(count) { decoder.append($0) }
         do {
             while isOpen, let frame = try decoder.next() { handler(.frame(frame)) }
         } catch {

@@ -91,6 +91,10 @@ int cl_wait_status(int status, int *signal);
 /// waitpid for children of either kind (`__WALL`), never blocking when `options` has WNOHANG.
 pid_t cl_wait(pid_t pid, int *status, int options);
 
+/// epoll_wait for a process that has had nothing to do: before it waits, it gives back its free heap and the mapped
+/// pages of its own program, which stay in the page cache and come back at the next touch.
+int cl_epoll_wait_resting(int epoll, struct epoll_event *events, int count, int timeout);
+
 int cl_seccomp_install(const struct sock_fprog *filter);
 int cl_capabilities_clear(void);
 /// Keeps exactly the capabilities of `mask` (bit = number) in the effective and permitted sets.
