@@ -6,6 +6,7 @@ import Glibc
 
 /// `cote`: the table of its commands, from which help and completions come.
 public struct CoteCommand: AsyncParsableCommand {
+    /// The verbs, in the groups and the order in which help shows them.
     public static let configuration = CommandConfiguration(
         commandName: "cote",
         abstract: "Sealed sandboxes for coding agents and CI, on this machine.",
@@ -21,6 +22,7 @@ public struct CoteCommand: AsyncParsableCommand {
                 ]),
         ])
 
+    /// For the argument parser, which fills in the rest.
     public init() {}
 
     /// Parses the arguments and runs the verb. The program's exit code is that of ARCHITECTURE's table.

@@ -9,10 +9,12 @@ import Synchronization
 /// this takes costs 8 ms, more than the rest of a `cote exec`.
 @globalActor
 public actor MainThread {
+    /// The only one there is.
     public static let shared = MainThread()
 
     private static let executor = FirstThreadExecutor()
 
+    /// Runs jobs on the thread that called `run`, and none before that.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { Self.executor.asUnownedSerialExecutor() }
 
     /// Runs `body` on the calling thread, and after it whatever it left to run there, for ever. Call from `main`.

@@ -3,10 +3,12 @@ import CoteEngine
 public import CoteModel
 
 extension ByteCount: ExpressibleByArgument {
+    /// As `init(parsing:)` reads it.
     public init?(argument: String) { self.init(parsing: argument) }
 }
 
 extension TimeSpan: ExpressibleByArgument {
+    /// As `init(parsing:)` reads it.
     public init?(argument: String) { self.init(parsing: argument) }
 }
 

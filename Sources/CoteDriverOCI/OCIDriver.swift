@@ -10,8 +10,10 @@ import Glibc
 public struct OCIDriver: SandboxDriver {
     private static let containerName = "box"
 
+    /// A driver that starts what each plan names; it keeps nothing of its own.
     public init() {}
 
+    /// Writes the bundle and runs crun, whose last words are the message of a failure.
     public func start(
         _ plan: SandboxPlan, _ loop: KeeperLoop, completion: @escaping (Result<Int32, StartFailure>) -> Void
     ) {

@@ -6,16 +6,21 @@ public struct ClassReport: Hashable, Sendable, Codable {
     public struct Capability: Hashable, Sendable, Codable {
         /// `boot`, `exec`, …
         public var name: String
+        /// Whether the probe held, on this host, just now.
         public var isProved: Bool
         /// What proved it, or why it is absent.
         public var detail: String
     }
 
+    /// The class that was probed.
     public var sandboxClass: SandboxClass
+    /// The driver that implements it: `oci`.
     public var driver: String
     /// The program it runs on; absent where there is none.
     public var program: String?
+    /// What the program says of itself; absent when it does not run.
     public var version: String?
+    /// `boot` first; alone where no sandbox came up.
     public var capabilities: [Capability]
 
     /// Whether sandboxes of the class can be created here.
@@ -24,8 +29,11 @@ public struct ClassReport: Hashable, Sendable, Codable {
 
 /// One line of `cote doctor`.
 public struct Finding: Hashable, Sendable, Codable {
+    /// What was tried: `kernel`, `cgroups`, `class container: boot`.
     public var subject: String
+    /// Whether it will do.
     public var isGood: Bool
+    /// What was found.
     public var detail: String
     /// What to do about it.
     public var fix: String?

@@ -84,8 +84,11 @@ extension Engine {
 
     /// What `prune` removed.
     public struct Pruned: Hashable, Sendable, Codable {
+        /// Those that had stopped or died.
         public var sandboxes: [SandboxID] = []
+        /// Those whose sandbox is gone, the ones above included.
         public var journals: [SandboxID] = []
+        /// Those of which there was still a runtime directory, and with it perhaps a control group.
         public var leftovers: [SandboxID] = []
     }
 

@@ -14,6 +14,7 @@ import CoteWire
 /// try await sandbox.remove()
 /// ```
 public final class Engine: Sendable {
+    /// As given, or as the environment implied.
     public let configuration: EngineConfiguration
     let store: Store
     let loop: EngineLoop
@@ -22,6 +23,9 @@ public final class Engine: Sendable {
     /// - Throws: `usage` when the environment gives no place for state.
     public convenience init() throws(CoteError) { try self.init(EngineConfiguration.standard()) }
 
+    /// Starts the thread that all connections share; nothing on disk is looked at yet. From here on a broken pipe is an
+    /// error of `write` in this program, not a signal.
+    /// - Throws: `internal` when the process is out of descriptors or threads.
     public init(_ configuration: EngineConfiguration) throws(CoteError) {
         ignoreBrokenPipes()
         self.configuration = configuration

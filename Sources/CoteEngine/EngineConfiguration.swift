@@ -13,6 +13,7 @@ public struct EngineConfiguration: Hashable, Sendable {
     /// Directories a class's binaries are taken from, in order. Only the operator's own choice: never `PATH`.
     public var binaryDirectories: [String]
 
+    /// Takes every place as given; nothing is looked at or created yet.
     public init(
         home: String, runtime: String, programs: String,
         binaryDirectories: [String] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]

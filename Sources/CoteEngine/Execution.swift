@@ -10,7 +10,9 @@ import Synchronization
 public final class Execution: Sendable {
     /// Bytes from the command, in order.
     public struct Chunk: Hashable, Sendable {
+        /// From stderr; false for stdout and for a terminal, which mixes both.
         public var isError: Bool
+        /// Never empty, at most 64 KiB.
         public var bytes: [UInt8]
     }
 

@@ -5,6 +5,7 @@ import CoteWire
 /// A sandbox that is alive, and a connection to it. Letting go of it
 /// stops neither it nor the commands it was asked for.
 public final class Sandbox: Sendable {
+    /// What the sandbox was created as; it does not change.
     public let spec: SandboxSpec
     let connection: KeeperConnection
     let process: KeeperProcess?
@@ -17,12 +18,16 @@ public final class Sandbox: Sendable {
         self.process = process
     }
 
+    /// Short for `spec.id`.
     public var id: SandboxID { spec.id }
 
     /// What a finished command left behind.
     public struct Output: Hashable, Sendable {
+        /// How it ended.
         public var result: CommandResult
+        /// At most `limit` bytes of stdout.
         public var standardOutput: [UInt8]
+        /// At most `limit` bytes of stderr; empty for a command on a terminal.
         public var standardError: [UInt8]
 
         /// stdout as text; bytes that are not UTF-8 become replacement characters.

@@ -21,8 +21,9 @@ public struct SandboxFiles: Sendable {
 
         /// Bytes that are not UTF-8 are replaced.
         public var name: String
+        /// Of the entry itself: a link is `link`, whatever it points to.
         public var type: Kind
-        /// Bytes.
+        /// Bytes of a file, or of a link's target.
         public var size: UInt64
         /// Permission bits.
         public var mode: UInt32

@@ -144,5 +144,6 @@ extension Agent {
 
 /// What this agent calls itself.
 public enum AgentBuild {
+    /// Sent in the agent's hello.
     public static let version = "cote-agent/0.1.0"
 }

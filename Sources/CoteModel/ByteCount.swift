@@ -1,7 +1,9 @@
 /// A number of bytes. Written `512k`, `64m`, `2g`, `1t` (powers of 1024) or plain.
 public struct ByteCount: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+    /// The number itself.
     public let bytes: UInt64
 
+    /// Any number of bytes.
     public init(_ bytes: UInt64) { self.bytes = bytes }
 
     /// `nil` unless `text` is a whole number with an optional unit, in range.
@@ -19,8 +21,10 @@ public struct ByteCount: Hashable, Sendable, Codable, Comparable, CustomStringCo
         self.bytes = bytes
     }
 
+    /// Units of 1,048,576 bytes, fewer than 2⁴⁴ of them.
     public static func mebibytes(_ count: UInt64) -> ByteCount { ByteCount(count << 20) }
 
+    /// Fewer bytes first.
     public static func < (left: ByteCount, right: ByteCount) -> Bool { left.bytes < right.bytes }
 
     /// The shortest exact form that `init(parsing:)` reads.
@@ -34,10 +38,12 @@ public struct ByteCount: Hashable, Sendable, Codable, Comparable, CustomStringCo
         return "\(value)" + ["", "k", "m", "g", "t"][unit]
     }
 
+    /// A plain number of bytes.
     public init(from decoder: any Decoder) throws {
         bytes = try decoder.singleValueContainer().decode(UInt64.self)
     }
 
+    /// A plain number of bytes, without a unit.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(bytes)

@@ -1,8 +1,10 @@
 /// One command to run in a sandbox.
 public struct Command: Hashable, Sendable {
+    /// The program, by path or found through `PATH`, then what it is given; never empty.
     public var arguments: [String]
     /// `KEY=VALUE` pairs on top of the sandbox's own.
     public var environment: [String: String]
+    /// Where it starts, absolute; `/workspace` where absent.
     public var directory: String?
     /// A name or number from the sandbox's `/etc/passwd`, with an optional `:group`; root where absent.
     public var user: String?
@@ -12,10 +14,12 @@ public struct Command: Hashable, Sendable {
     public var terminal: TerminalSize?
     /// Whether stdin is fed by the caller; otherwise it is empty.
     public var takesInput: Bool
+    /// The umask; 022 where absent.
     public var fileModeMask: UInt32?
     /// Soft limits of `setrlimit`, at most the sandbox's hard ones.
     public var resourceLimits: [CommandLimit: UInt64] = [:]
 
+    /// A command with nothing but its arguments, unless more is said.
     public init(
         _ arguments: [String], environment: [String: String] = [:], directory: String? = nil, user: String? = nil,
         timeout: TimeSpan? = nil, terminal: TerminalSize? = nil, takesInput: Bool = false,
@@ -39,9 +43,12 @@ public enum CommandLimit: String, Sendable, CaseIterable {
 
 /// Rows and columns of a terminal.
 public struct TerminalSize: Hashable, Sendable {
+    /// Lines of text.
     public var rows: UInt16
+    /// Characters in a line.
     public var columns: UInt16
 
+    /// A size in characters; 0 by 0 is what programs take for unknown.
     public init(rows: UInt16, columns: UInt16) {
         self.rows = rows
         self.columns = columns
@@ -63,6 +70,7 @@ public struct CommandResult: Hashable, Sendable {
     /// From fork to exit.
     public var duration: TimeSpan
 
+    /// A result without anything special about it, unless more is said.
     public init(
         exitCode: Int32, signal: Int32? = nil, timedOut: Bool = false, outOfMemory: Bool = false,
         outputLimit: Bool = false, duration: TimeSpan = TimeSpan(milliseconds: 0)

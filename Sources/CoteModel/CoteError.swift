@@ -1,18 +1,21 @@
 /// What went wrong, in a form that every surface can show: a stable code for programs, one line for people, and a
 /// next step where one helps.
 public struct CoteError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What programs go by.
     public let code: ErrorCode
     /// One line, no newline, starting in lower case; names the object.
     public let message: String
     /// What to do about it.
     public let hint: String?
 
+    /// An error for people and programs; see the fields for the form of the texts.
     public init(_ code: ErrorCode, _ message: String, hint: String? = nil) {
         self.code = code
         self.message = message
         self.hint = hint
     }
 
+    /// The message alone, without code and hint.
     public var description: String { message }
 }
 

@@ -32,10 +32,12 @@ public enum Guard: String, Sendable, CaseIterable {
 public struct GuardSet: Sendable {
     private let left: Set<Guard>
 
+    /// What the shipped programs hold.
     public static let all = GuardSet(without: [])
 
     /// All guards but these. Only the security suite's own programs call this.
     public init(without left: Set<Guard>) { self.left = left }
 
+    /// Whether the program is to keep this guard up.
     public func holds(_ one: Guard) -> Bool { !left.contains(one) }
 }

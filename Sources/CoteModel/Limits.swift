@@ -2,6 +2,7 @@
 public struct Limits: Hashable, Sendable, Codable {
     /// Thousandths of a processor.
     public var milliCPUs: UInt32?
+    /// Of the agent, all commands and files in memory together, with swap.
     public var memory: ByteCount?
     /// Processes and threads of commands, the agent not counted.
     public var processes: UInt32?
@@ -10,6 +11,7 @@ public struct Limits: Hashable, Sendable, Codable {
     /// Bytes of journal, after which commands end with `output-limit`.
     public var journal: ByteCount
 
+    /// Limits that keep one sandbox from taking a small machine with it, and no lifetime.
     public init(
         milliCPUs: UInt32? = nil, memory: ByteCount? = .mebibytes(2048), processes: UInt32? = 1024,
         lifetime: TimeSpan? = nil, journal: ByteCount = .mebibytes(1024)
@@ -23,5 +25,6 @@ public struct Limits: Hashable, Sendable, Codable {
 
     /// Smaller limits than these cannot hold the agent itself.
     public static let leastMemory = ByteCount.mebibytes(6)
+    /// Room for the journal's own records besides some output.
     public static let leastJournal = ByteCount(256 << 10)
 }

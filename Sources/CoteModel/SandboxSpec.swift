@@ -1,11 +1,16 @@
 /// What a sandbox is to be, resolved: stored before any effect, and enough to start it again.
 public struct SandboxSpec: Hashable, Sendable, Codable {
+    /// Names its directories and its control group.
     public var id: SandboxID
+    /// What a person calls it, if anything.
     public var name: SandboxName?
+    /// Whatever the creator wants to find it by.
     public var labels: [String: String]
     /// The environment's name as it was given; `host` is the machine's own.
     public var environment: String
+    /// How it is isolated.
     public var sandboxClass: SandboxClass
+    /// What it may use at most.
     public var limits: Limits
     /// First of the 65,536 host user ids that are this sandbox's own.
     public var userBase: UInt32
@@ -16,6 +21,7 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     /// Nanoseconds since 1970.
     public var createdAt: UInt64
 
+    /// Every field as it is to be stored; nothing is checked.
     public init(
         id: SandboxID, name: SandboxName? = nil, labels: [String: String] = [:], environment: String,
         sandboxClass: SandboxClass, limits: Limits, userBase: UInt32, isOneShot: Bool, showsOpt: Bool = false,

@@ -36,7 +36,9 @@ public enum DeathReason: String, Sendable, Codable, CaseIterable {
 
 /// What is known about a sandbox now; written by its keeper alone, replaced whole.
 public struct SandboxState: Hashable, Sendable, Codable {
+    /// Where it is in its life.
     public var phase: SandboxPhase
+    /// Set exactly when `phase` is `died`.
     public var reason: DeathReason?
     /// One line for people about `reason`.
     public var detail: String?
@@ -47,6 +49,7 @@ public struct SandboxState: Hashable, Sendable, Codable {
     /// Nanoseconds since 1970 of the last change.
     public var changedAt: UInt64
 
+    /// Every field as it is to be stored; nothing is checked.
     public init(
         phase: SandboxPhase, reason: DeathReason? = nil, detail: String? = nil, keeper: Int32? = nil,
         keeperStart: UInt64? = nil, changedAt: UInt64

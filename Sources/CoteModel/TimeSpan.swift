@@ -1,8 +1,11 @@
 /// A length of time in milliseconds. Written `250ms`, `30s`, `5m`, `2h`, or seconds without a unit.
 public struct TimeSpan: Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
+    /// The number itself.
     public let milliseconds: UInt64
 
+    /// Any length, zero too.
     public init(milliseconds: UInt64) { self.milliseconds = milliseconds }
+    /// Traps above 584 million years.
     public static func seconds(_ count: UInt64) -> TimeSpan { TimeSpan(milliseconds: count * 1000) }
 
     /// `nil` unless `text` is a positive whole number with an optional unit, at most ten years.
@@ -24,16 +27,20 @@ public struct TimeSpan: Hashable, Sendable, Codable, Comparable, CustomStringCon
         return overflow ? .max : value
     }
 
+    /// Shorter first.
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool { left.milliseconds < right.milliseconds }
 
+    /// Whole seconds as `30s`, all else as `250ms`.
     public var description: String {
         milliseconds.isMultiple(of: 1000) ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
     }
 
+    /// A plain number of milliseconds.
     public init(from decoder: any Decoder) throws {
         milliseconds = try decoder.singleValueContainer().decode(UInt64.self)
     }
 
+    /// A plain number of milliseconds.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(milliseconds)

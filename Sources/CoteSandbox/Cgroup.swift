@@ -15,13 +15,17 @@ public struct Cgroup: Sendable {
         case absent
     }
 
+    /// Where every distribution mounts them.
     public static let mountPoint = "/sys/fs/cgroup"
 
+    /// As found at `base`, or as given.
     public let layout: Layout
     /// Where the hierarchies are mounted, as this process sees it.
     public let base: String
+    /// `cote-<id>`, the directory's name in every hierarchy.
     public let name: String
 
+    /// Names the group; neither creates it nor looks whether it is there.
     public init(_ id: SandboxID, base: String = Cgroup.mountPoint, layout: Layout? = nil) {
         self.base = base
         self.layout = layout ?? Self.layout(at: base)
@@ -137,6 +141,7 @@ public final class MemoryWatch {
         return 0
     }
 
+    /// Ends the calls to `changed`; `kills` still answers.
     public func stop() {
         if let event { loop.remove(event.descriptor) } else { loop.remove(counter) }
     }

@@ -15,9 +15,12 @@ public protocol SandboxDriver {
 
 /// The keeper's one thread, as a driver may use it.
 public struct KeeperLoop {
+    /// For descriptors and deadlines of the driver's own.
     public let events: EventLoop
+    /// For the end of every child the driver starts.
     public let reaper: ChildReaper
 
+    /// The same two that the keeper uses itself.
     public init(events: EventLoop, reaper: ChildReaper) {
         self.events = events
         self.reaper = reaper
@@ -29,14 +32,19 @@ public struct StartFailure: Error, Sendable {
     /// One line, from the runtime where it said something.
     public let message: String
 
+    /// One line.
     public init(_ message: String) { self.message = message }
 }
 
 /// One sandbox, resolved for a driver. Paths are those of the keeper's own root.
 public struct SandboxPlan: Sendable {
+    /// Whose sandbox it is.
     public var id: SandboxID
+    /// What the sandbox calls itself.
     public var hostname: String
+    /// For the runtime to enforce, but for lifetime and journal, which the keeper does.
     public var limits: Limits
+    /// Host user and group id that is 0 inside; 65,536 ids follow.
     public var userBase: UInt32
     /// The runtime's program, verified.
     public var runtime: String
@@ -46,11 +54,14 @@ public struct SandboxPlan: Sendable {
     public var scratch: String
     /// What the first process runs.
     public var arguments: [String]
+    /// `KEY=VALUE` for the first process; commands inherit nothing of it.
     public var environment: [String]
     /// The agent's end of the channel.
     public var channel: CInt
+    /// What the runtime's configuration is to hold.
     public var guards: GuardSet
 
+    /// Every field as the keeper resolved it.
     public init(
         id: SandboxID, hostname: String, limits: Limits, userBase: UInt32, runtime: String, root: String,
         scratch: String, arguments: [String], environment: [String], channel: CInt, guards: GuardSet

@@ -11,11 +11,16 @@ import Glibc
 public struct Stage {
     /// Where things are on the host.
     public struct Paths: Hashable, Sendable {
+        /// `$COTE_HOME/sandboxes/<id>`.
         public var sandbox: String
+        /// `$COTE_HOME/journals/<id>`.
         public var journal: String
+        /// `$COTE_RUNTIME/<id>`.
         public var runtime: String
+        /// The agent's program.
         public var agent: String
 
+        /// Absolute paths, all of which exist.
         public init(sandbox: String, journal: String, runtime: String, agent: String) {
             self.sandbox = sandbox
             self.journal = journal
@@ -24,10 +29,15 @@ public struct Stage {
         }
     }
 
+    /// State and volume of the sandbox.
     public static let sandbox = "/sandbox"
+    /// The only place where the journal is written.
     public static let journal = "/journal"
+    /// The socket for clients.
     public static let runtime = "/run/keeper"
+    /// For the runtime's own files, in memory.
     public static let scratch = "/scratch"
+    /// The sandbox's root, once assembled.
     public static let box = "/box"
     /// The agent's program as the sandbox sees it.
     public static let agentInBox = HostSkeleton.agent

@@ -10,6 +10,7 @@ public final class ChildReaper {
     private var unclaimed: [(pid: Int32, status: ExitStatus)] = []
     private static let mostUnclaimed = 64
 
+    /// Begins at once, from `loop`. SIGCHLD stays blocked for this thread and those it starts.
     public init(on loop: EventLoop) throws(SystemError) {
         self.loop = loop
         signals = try SignalDescriptor([SIGCHLD])

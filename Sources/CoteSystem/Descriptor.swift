@@ -3,6 +3,7 @@ public import Glibc
 
 /// An owned file descriptor, closed when its owner goes. Every descriptor Cote opens is close-on-exec.
 public struct Descriptor: ~Copyable, Sendable {
+    /// The kernel's number, good as long as this value lives.
     public let raw: CInt
 
     /// Takes ownership of `raw`.
@@ -17,6 +18,7 @@ public struct Descriptor: ~Copyable, Sendable {
         return raw
     }
 
+    /// Another number, 3 or higher, for the same open file.
     public func duplicate() throws(SystemError) -> Descriptor {
         Descriptor(owning: try check("fcntl") { cl_fcntl(raw, F_DUPFD_CLOEXEC, 3) })
     }
@@ -65,6 +67,7 @@ extension Descriptor {
         return DescriptorPair(ends[0], ends[1])
     }
 
+    /// For the open file, so for everyone who shares it.
     public func setNonblocking() throws(SystemError) {
         let flags = try check("fcntl") { cl_fcntl(raw, F_GETFL, 0) }
         try check("fcntl") { cl_fcntl(raw, F_SETFL, CLong(flags | O_NONBLOCK)) }
@@ -144,6 +147,7 @@ extension Descriptor {
         }
     }
 
+    /// Writes all of `bytes`, waiting as long as it takes.
     public func write(all bytes: [UInt8]) throws(SystemError) {
         let raw = bytes.withUnsafeBytes { UnsafeRawBufferPointer($0) }
         try withExtendedLifetime(bytes) { () throws(SystemError) in try write(all: raw) }
@@ -164,10 +168,12 @@ extension Descriptor {
         }
     }
 
+    /// Returns once the file's content is on disk (`fdatasync`).
     public func synchronize() throws(SystemError) { try check("fdatasync") { fdatasync(raw) } }
 }
 
 extension Descriptor {
+    /// For a descriptor that this process was given, not one it opened.
     public func setCloseOnExec() throws(SystemError) {
         try check("fcntl") { cl_fcntl(raw, F_SETFD, CLong(FD_CLOEXEC)) }
     }
@@ -175,6 +181,8 @@ extension Descriptor {
 
 /// A descriptor with more than one holder; closed when the last goes.
 public final class SharedDescriptor: Sendable {
+    /// Good as long as anyone holds this object.
     public let descriptor: Descriptor
+    /// Takes over the caller's ownership.
     public init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
 }

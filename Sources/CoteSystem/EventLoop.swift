@@ -6,10 +6,14 @@ import Glibc
 public final class EventLoop {
     /// What a descriptor can be ready for.
     public struct Interest: OptionSet, Sendable {
+        /// Bits as `epoll_event.events` has them.
         public let rawValue: UInt32
+        /// Bits as `epoll_event.events` has them.
         public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+        /// Bytes, a connection or the end of the stream can be taken.
         public static let read = Interest(rawValue: EPOLLIN.rawValue)
+        /// Bytes can be given.
         public static let write = Interest(rawValue: EPOLLOUT.rawValue)
         /// A control file's content has changed.
         public static let priority = Interest(rawValue: EPOLLPRI.rawValue)
@@ -22,6 +26,7 @@ public final class EventLoop {
         fileprivate let number: UInt64
     }
 
+    /// Gets what the descriptor is ready for now.
     public typealias Handler = (Interest) -> Void
 
     private struct Watch {
@@ -43,6 +48,7 @@ public final class EventLoop {
     public var restsWhenIdle = false
     private static let restDelay: CInt = 1000
 
+    /// A loop with nothing to wait for; it belongs to the thread that calls `run`.
     public init() throws(SystemError) {
         epoll = Descriptor(owning: try check("epoll_create1") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
     }
@@ -58,6 +64,7 @@ public final class EventLoop {
         watches[raw] = Watch(generation: generation, handler: handler)
     }
 
+    /// Waits for something else on a descriptor; one that was never added is left alone.
     public func change(_ descriptor: borrowing Descriptor, _ interest: Interest) {
         guard let watch = watches[descriptor.raw] else { return }
         var event = Self.event(descriptor.raw, interest, watch.generation)
@@ -70,6 +77,7 @@ public final class EventLoop {
         epoll_ctl(epoll.raw, EPOLL_CTL_DEL, descriptor.raw, nil)
     }
 
+    /// Calls `action` once, from the loop, this long from now.
     @discardableResult
     public func schedule(after nanoseconds: UInt64, _ action: @escaping () -> Void) -> Timer {
         timerCount += 1
@@ -81,6 +89,7 @@ public final class EventLoop {
         return timer
     }
 
+    /// A timer that has fired is left alone.
     public func cancel(_ timer: Timer) { timers.removeAll { $0.timer == timer } }
 
     /// Makes `run` return after the handler that is running now.

@@ -3,6 +3,8 @@ public import Glibc
 
 /// Small operations on files, each one system call or a short sequence with one meaning.
 public enum Files {
+    /// A whole file.
+    /// - Throws: `EFBIG` when it has more than `limit` bytes.
     public static func read(
         _ path: String, at directory: CInt = AT_FDCWD, limit: Int = 1 << 20
     ) throws(SystemError) -> [UInt8] {
@@ -12,6 +14,7 @@ public enum Files {
         }
     }
 
+    /// The same as text; bytes that are not UTF-8 become replacement characters.
     public static func readText(
         _ path: String, at directory: CInt = AT_FDCWD, limit: Int = 1 << 20
     ) throws(SystemError) -> String {
@@ -53,6 +56,8 @@ public enum Files {
         }
     }
 
+    /// Creates one directory.
+    /// - Throws: `EEXIST` too, so that whoever succeeds is its creator.
     public static func makeDirectory(
         _ path: String, at directory: CInt = AT_FDCWD, mode: UInt32 = 0o700
     ) throws(SystemError) {
@@ -69,6 +74,7 @@ public enum Files {
         if mkdir(path, mode) < 0, errno != EEXIST { throw SystemError("mkdir", subject: path) }
     }
 
+    /// Replaces what `target` names.
     public static func rename(_ path: String, to target: String) throws(SystemError) {
         try check("rename", path) { Glibc.rename(path, target) }
     }
@@ -78,6 +84,7 @@ public enum Files {
         if unlinkat(directory, path, 0) < 0, errno != ENOENT { throw SystemError("unlink", subject: path) }
     }
 
+    /// Whether there is anything of that name, a dangling link too.
     public static func exists(_ path: String, at directory: CInt = AT_FDCWD) -> Bool {
         faccessat(directory, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0
     }
@@ -113,6 +120,7 @@ public enum Files {
         }
     }
 
+    /// User and group both become `user`; a symbolic link is changed itself.
     public static func setOwner(_ path: String, _ user: UInt32, at directory: CInt = AT_FDCWD) throws(SystemError) {
         try check("chown", path) { fchownat(directory, path, user, user, AT_SYMLINK_NOFOLLOW) }
     }
@@ -124,6 +132,8 @@ public enum Files {
         return result
     }
 
+    /// What a symbolic link says, not whether that exists.
+    /// - Throws: `EINVAL` when `path` is not a link.
     public static func linkTarget(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) -> String {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = try check("readlink", path) {

@@ -5,12 +5,18 @@ public import Glibc
 public enum Mounts {
     /// What a mount forbids.
     public struct Restrictions: OptionSet, Sendable {
+        /// Bits of this type alone; not the kernel's.
         public let rawValue: Int
+        /// Bits of this type alone; not the kernel's.
         public init(rawValue: Int) { self.rawValue = rawValue }
 
+        /// Every change.
         public static let readOnly = Restrictions(rawValue: 1)
+        /// Programs that gain privileges by being started.
         public static let noSetuid = Restrictions(rawValue: 2)
+        /// Opening device files.
         public static let noDevices = Restrictions(rawValue: 4)
+        /// Starting programs.
         public static let noExecution = Restrictions(rawValue: 8)
 
         fileprivate var attributes: UInt64 {
@@ -52,6 +58,7 @@ public enum Mounts {
         try check("move_mount", target) { cl_move_mount(tree.raw, "", AT_FDCWD, target, CL_MOVE_MOUNT_F_EMPTY_PATH) }
     }
 
+    /// Takes the mount out of the tree at once; what is open in it stays open.
     public static func unmount(_ target: String) throws(SystemError) {
         try check("umount2", target) { umount2(target, CInt(MNT_DETACH)) }
     }
@@ -72,6 +79,8 @@ public enum Mounts {
 
 /// Numbers of file systems, from `linux/magic.h`.
 public enum FileSystemType {
+    /// Files in memory.
     public static let tmpfs: UInt32 = 0x0102_1994
+    /// The control groups of v2.
     public static let cgroup2: UInt32 = 0x6367_7270
 }

@@ -10,6 +10,7 @@ public enum Processes {
     /// Takes this process's memory and `/proc` files from other processes of its user.
     public static func setUndumpable() throws(SystemError) { try set(dumpable, 0) }
 
+    /// From here on no program that this process or a child starts gains privileges; there is no way back.
     public static func setNoNewPrivileges() throws(SystemError) { try set(noNewPrivileges, 1) }
 
     private static func set(_ option: CInt, _ value: UInt) throws(SystemError) {

@@ -3,6 +3,7 @@ import Glibc
 
 /// Signals taken as events instead of interruptions.
 public struct SignalDescriptor: ~Copyable {
+    /// Readable when a signal waits.
     public let descriptor: Descriptor
 
     /// Blocks `signals` for this thread, and those it starts later, and makes them readable.

@@ -14,6 +14,8 @@ public enum Sockets {
         return socket
     }
 
+    /// Connects to the socket `name` in `directory`.
+    /// - Throws: `ECONNREFUSED` or `ENOENT` when nobody listens.
     public static func connect(in directory: String, name: String) throws(SystemError) -> Descriptor {
         let place = try Descriptor.directory(directory)
         let socket = try make(0)

@@ -19,6 +19,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The kernel's words for `code`.
     public var reason: String { String(cString: strerror(code)) }
 
+    /// `open /etc/cote: Permission denied`, or without the subject.
     public var description: String { subject.isEmpty ? "\(call): \(reason)" : "\(call) \(subject): \(reason)" }
 
     /// Whether the file system or its quota is full; both are the same to a user.

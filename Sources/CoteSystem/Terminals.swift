@@ -11,6 +11,7 @@ public enum Terminals {
         return DescriptorPair(controller.release(), program.release())
     }
 
+    /// The programs on the terminal get SIGWINCH; on what is no terminal it does nothing.
     public static func resize(_ descriptor: borrowing Descriptor, rows: UInt16, columns: UInt16) {
         _ = cl_terminal_set_size(descriptor.raw, rows, columns)
     }

@@ -5,6 +5,7 @@ import Glibc
 public struct Thread: Sendable {
     private let body: @Sendable () -> Void
 
+    /// Does not start it yet.
     public init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 
     /// Starts it detached.

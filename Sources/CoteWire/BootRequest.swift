@@ -3,6 +3,7 @@ public import CoteModel
 /// What a keeper is started with: the sandbox's spec and where everything is on the host. The keeper trusts it: it
 /// comes from the program that made the keeper, over a socket nobody else holds.
 public struct BootRequest: Equatable, Sendable {
+    /// The sandbox to be, its user range chosen.
     public var spec: SandboxSpec
     /// `$COTE_HOME/sandboxes/<id>`, with `volume/upper` and `volume/work`.
     public var sandboxDirectory: String
@@ -15,6 +16,7 @@ public struct BootRequest: Equatable, Sendable {
     /// The OCI runtime's program, verified.
     public var runtime: String
 
+    /// Paths are absolute, on the host.
     public init(
         spec: SandboxSpec, sandboxDirectory: String, journalDirectory: String, runtimeDirectory: String,
         agent: String, runtime: String
@@ -27,6 +29,7 @@ public struct BootRequest: Equatable, Sendable {
         self.runtime = runtime
     }
 
+    /// What a `boot` frame carries; labels are left out, no keeper needs them.
     public var payload: [UInt8] {
         var writer = PayloadWriter()
         writer.put(spec.id.text)
@@ -46,6 +49,7 @@ public struct BootRequest: Equatable, Sendable {
         return writer.bytes
     }
 
+    /// Reads a `boot` frame's payload; anything left over is a violation.
     public init(payload: [UInt8]) throws(WireViolation) {
         var reader = PayloadReader(payload, "boot request")
         spec = try Self.spec(&reader)

@@ -43,6 +43,7 @@ public final class FrameLink {
     /// Called when a backlog has been taken whole.
     public func onDrained(_ action: @escaping () -> Void) { drained = action }
 
+    /// Queues a frame for the end of this round of the loop; nothing after `close`.
     public func send(_ kind: Frame.Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
         guard isOpen else { return }
         Frame(kind, stream: stream, payload: payload).encode(into: &outgoing)

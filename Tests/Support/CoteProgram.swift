@@ -5,9 +5,13 @@ import Glibc
 
 /// What one run of the `cote` program gave.
 public struct ProgramResult: Sendable {
+    /// Its exit code, or 128 plus the signal that ended it.
     public var code: Int32
+    /// All of stdout as text.
     public var output: String
+    /// All of stderr.
     public var errors: String
+    /// All of stdout as it came.
     public var bytes: [UInt8]
 }
 

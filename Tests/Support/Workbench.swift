@@ -7,10 +7,14 @@ import Testing
 
 /// A state directory of one test's own, the programs of this build, and at the end the proof that nothing was left.
 public struct Workbench: Sendable {
+    /// `/tmp/cote-test-…`, gone at the end.
     public let directory: String
+    /// Home and runtime in `directory`, programs as given.
     public let configuration: EngineConfiguration
 
+    /// What `COTE_HOME` is for this bench's programs.
     public var home: String { configuration.home }
+    /// What `COTE_RUNTIME` is for this bench's programs.
     public var runtime: String { configuration.runtime }
 
     /// Runs `body` with a fresh workbench, then removes its sandboxes and fails the test if a mount, control group,
