@@ -1,9 +1,9 @@
 /// Source text with its comments, string literals and names in backticks replaced by blanks, so that a rule about
 /// code does not trip over prose. Every byte keeps its place and every line its number.
 ///
-/// It knows comments (nested), strings (plain, raw, of many lines, with code inside `\(…)`, which stays) and, for C,
-/// characters. It does not know Swift's regex literals: a quotation mark in one opens a string. Nor does it expand
-/// conditional compilation or macros.
+/// It knows comments (nested), strings (plain, raw, of many lines, with code inside `\(…)`, which stays), a regex
+/// between `#/` and `/#` and, for C, characters. It does not know a regex between plain slashes: a quotation mark in
+/// one opens a string. Nor does it expand conditional compilation or macros.
 struct BlankedCode: Sendable {
     private(set) var bytes: [UInt8]
 
@@ -84,6 +84,7 @@ private struct Scanner {
             case UInt8(ascii: "/") where at("/*"): blankComment()
             case UInt8(ascii: "\""): blankString(hashes: 0)
             case UInt8(ascii: "#") where !isC && hashesBeforeQuote() > 0: blankString(hashes: hashesBeforeQuote())
+            case UInt8(ascii: "#") where !isC && regexLength() > 0: blank(regexLength())
             case UInt8(ascii: "`") where !isC: blankName()
             case UInt8(ascii: "'") where isC: blankCharacter()
             case UInt8(ascii: "("):
@@ -108,6 +109,13 @@ private struct Scanner {
         var end = index
         while end < bytes.count, bytes[end] == UInt8(ascii: "#") { end += 1 }
         return end < bytes.count && bytes[end] == UInt8(ascii: "\"") ? end - index : 0
+    }
+
+    /// Bytes of the `#/…/#` that begins here; 0 when none does, or it has no end.
+    private func regexLength() -> Int {
+        guard at("#/") else { return 0 }
+        let slash = bytes.indices.dropFirst(index + 2).first { bytes[$0] == UInt8(ascii: "/") && hashes(at: $0 + 1, 1) }
+        return slash.map { $0 + 2 - index } ?? 0
     }
 
     private func hashes(at place: Int, _ count: Int) -> Bool {

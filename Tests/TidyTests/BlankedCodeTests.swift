@@ -20,6 +20,7 @@ import Testing
         ("a /* unclosed", ["a"]),
         ("#if a", ["if", "a"]),
         ("#/a", ["a"]),
+        ("a #/{\"b/c/# d", ["a", "d"]),
     ])
     func `only code is left`(text: String, left: [String]) {
         #expect(words(text) == left)
