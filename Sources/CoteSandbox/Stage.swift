@@ -56,7 +56,9 @@ public struct Stage {
         try Files.create(new + agent, mode: 0o755, [])
         try Mounts.mountNew("proc", at: new + "/proc", flags: [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind("/sys", to: new + "/sys", recursive: true)
-        try Mounts.bind("/dev", to: new + "/dev", recursive: true)
+        // Read-only does not keep anybody from using a device, but from owning it: the runtime gives what it has on its
+        // standard streams to the sandbox's root, and the sandbox has the host's own `/dev/null` in its `/dev`.
+        try Mounts.bind("/dev", to: new + "/dev", recursive: true, [.readOnly, .noSetuid])
         try hideUnusedHierarchy(below: new)
         for name in try hostDirectories() {
             try Files.makeDirectory("\(new)/\(name)", mode: 0o755)
