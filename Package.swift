@@ -30,6 +30,13 @@ func program(_ name: String, _ dependencies: [Target.Dependency], extra: [Linker
         name: name, dependencies: dependencies, swiftSettings: house, linkerSettings: staticProgram + extra)
 }
 
+/// A program of `Tests/Programs`.
+func weakened(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Tests/Programs/\(name)", swiftSettings: house,
+        linkerSettings: staticProgram)
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: house)
 }
@@ -76,6 +83,10 @@ let package = Package(
         program("cote-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteModel"]),
         program("cote-agent", ["CoteGuest", "CoteModel"]),
 
+        // The security suite's own: they leave out guards. Never in a product, never installed.
+        weakened("weakened-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteSandbox", "CoteModel", "CoteSystem"]),
+        weakened("weakened-agent", ["CoteGuest", "CoteModel"]),
+
         // Tests without a sandbox.
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),
@@ -89,6 +100,7 @@ let package = Package(
             name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
+        tests("SecurityTests", sandboxed + ["CLinux"]),
     ],
     swiftLanguageModes: [.v6]
 )

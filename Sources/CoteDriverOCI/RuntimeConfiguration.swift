@@ -24,13 +24,16 @@ struct RuntimeConfiguration {
         "/sys/firmware", "/sys/fs/cgroup", "/sys/fs/selinux", "/sys/kernel", "/sys/module",
     ]
 
-    private static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysvipc"]
+    /// The last is the agent's: the files there belong to the sandbox's root, and some ask for nothing more, so that a
+    /// command could make the agent the first to be killed when memory is short.
+    private static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysvipc", "/proc/1"]
 
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { root in
             root.field("ociVersion", "1.0.0")
-            root.field("hostname", plan.hostname)
+            // Without a namespace of its own the name would be the machine's.
+            if plan.guards.holds(.hostnameNamespace) { root.field("hostname", plan.hostname) }
             root.key("root")
             root.object {
                 $0.field("path", plan.root)

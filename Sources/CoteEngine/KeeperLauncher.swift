@@ -25,7 +25,6 @@ struct KeeperLauncher: Sendable {
             let log = try Descriptor.open(
                 boot.runtimeDirectory + "/keeper.log", O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
             var request = SpawnRequest(configuration.programs + "/cote-keeper", ["cote-keeper", spec.id.text])
-            request.environment = inherited
             request.directory = "/"
             request.namespaces = Self.newNamespaces
             request.newSession = true
@@ -44,13 +43,6 @@ struct KeeperLauncher: Sendable {
             }
             throw Store.translated("cannot start a keeper", error)
         }
-    }
-
-    /// Only what the security suite's own keepers read.
-    private var inherited: [String] {
-        let name = "COTE_WITHOUT_GUARD"
-        guard let value = getenv(name) else { return [] }
-        return ["\(name)=" + String(cString: value)]
     }
 
     private static func failure(_ failure: SpawnFailure, _ path: String) -> SystemError {

@@ -33,7 +33,7 @@ extension SystemCallPolicy {
         .getpid,
         .getppid, .gettid, .getpgid, .setpgid, .getpgrp, .getsid, .setsid, .prctl, .arch_prctl, .set_tid_address,
         .set_robust_list, .get_robust_list, .rseq, .futex, .futex_wait, .futex_wake, .futex_waitv, .futex_requeue,
-        .getrlimit, .setrlimit, .prlimit64, .getrusage, .uname, .sysinfo, .getcpu, .getrandom,
+        .getrlimit, .setrlimit, .getrusage, .uname, .sysinfo, .getcpu, .getrandom,
     ]
 
     /// Without capabilities these can change nothing that was not the caller's already. The agent needs them itself.

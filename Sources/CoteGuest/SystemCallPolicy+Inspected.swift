@@ -6,7 +6,7 @@ extension SystemCallPolicy {
     /// Calls whose arguments decide.
     static let inspected: [(call: SystemCall, verdict: SystemCallVerdict)] = [
         (.clone, clone), (.socket, socket), (.socketpair, socketPair), (.ioctl, ioctl), (.personality, personality),
-        (.mknod, nodes(modeAt: 1)), (.mknodat, nodes(modeAt: 2)),
+        (.mknod, nodes(modeAt: 1)), (.mknodat, nodes(modeAt: 2)), (.prlimit64, limits),
     ]
 
     /// Processes and threads, but no new namespace (`CLONE_NEW…`).
@@ -42,6 +42,10 @@ extension SystemCallPolicy {
         [0xffff_ffff, 0, 0x8, 0x2_0000, 0x2_0008, 0x4_0000].map {
             SystemCallCase(tests: [ArgumentTest(index: 0, value: $0)], verdict: .allow)
         }, otherwise: .fail(EPERM))
+
+    /// Of any process but the first: the kernel lets whoever has the agent's user id lower the agent's limits.
+    private static let limits = SystemCallVerdict.inspect(
+        [SystemCallCase(tests: [ArgumentTest(index: 0, value: 1)], verdict: .fail(EPERM))], otherwise: .allow)
 
     /// Regular files, sockets and fifos; devices need a capability as well, which commands do not have.
     private static func nodes(modeAt index: UInt32) -> SystemCallVerdict {

@@ -88,7 +88,7 @@ public final class Keeper {
         try Stage.enter(
             Stage.Paths(
                 sandbox: boot.sandboxDirectory, journal: boot.journalDirectory, runtime: boot.runtimeDirectory,
-                agent: boot.agent))
+                agent: boot.agent), guards)
         chronicle = try Chronicle(boot.spec, identity, on: loop)
         reaper = try ChildReaper(on: loop)
         termination = try SignalDescriptor([SIGTERM])
@@ -127,7 +127,7 @@ extension Keeper {
     private func startRuntime() {
         do {
             chronicle.bootstrapStarted()
-            try Stage.assembleHost(boot.spec)
+            try Stage.assembleHost(boot.spec, guards)
             chronicle.phaseCompleted("artifacts")
             var pair = try Descriptor.socketPair()
             let theirs = pair.takeSecond()

@@ -45,7 +45,7 @@ public struct Stage {
     private static let skeleton = "/skeleton"
 
     /// Moves this process, PID 1 of its own PID and mount namespace, into a root of its own.
-    public static func enter(_ paths: Paths) throws(SystemError) {
+    public static func enter(_ paths: Paths, _ guards: GuardSet) throws(SystemError) {
         try Mounts.makePrivate()
         let runtime = try Descriptor.directory(paths.runtime)
         let new = paths.runtime
@@ -69,6 +69,10 @@ public struct Stage {
         try Mounts.bind(paths.journal, to: new + journal, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind("", at: runtime.raw, to: new + self.runtime, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind(paths.agent, to: new + agent, [.readOnly, .noSetuid, .noDevices])
+        if !guards.holds(.privateTemporary) {
+            try Files.makeDirectory(new + "/tmp", mode: 0o755)
+            try Mounts.bind("/tmp", to: new + "/tmp", [.readOnly, .noSetuid, .noDevices])
+        }
         try Mounts.changeRoot(to: new)
     }
 
@@ -100,11 +104,12 @@ public struct Stage {
 
     /// Assembles the root of a sandbox of the `host` environment at `box`: the machine's `/usr`, read-only, over a
     /// generated skeleton, with the volume on top. Only the writable places are mounts that allow writing.
-    public static func assembleHost(_ spec: SandboxSpec) throws(SystemError) {
+    public static func assembleHost(_ spec: SandboxSpec, _ guards: GuardSet) throws(SystemError) {
         try HostSkeleton(userBase: spec.userBase).write(to: skeleton, links: try hostLinks())
         let volume = sandbox + "/volume"
         let layers = "lowerdir=\(skeleton),upperdir=\(volume)/upper,workdir=\(volume)/work"
-        try Mounts.mountNew("overlay", at: box, options: layers, flags: [.noSetuid, .noDevices])
+        let flags: Mounts.Restrictions = guards.holds(.noSetuidFiles) ? [.noSetuid, .noDevices] : [.noDevices]
+        try Mounts.mountNew("overlay", at: box, options: layers, flags: flags)
         for path in HostSkeleton.writable { try Mounts.bind(box + path, to: box + path) }
         let system = try hostDirectories().filter { $0 != "etc" && ($0 != "opt" || spec.showsOpt) }
         for name in system {
