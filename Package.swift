@@ -90,9 +90,10 @@ let package = Package(
         // Tests without a sandbox.
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),
-        tests("CoteWireTests", ["CoteWire", "CoteModel"]),
+        tests("CoteWireTests", ["CoteTestSupport", "CoteWire", "CoteModel"]),
         tests("CoteGuestTests", ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteJournal", "CoteModel", "CoteSystem"]),
+        tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
         // Tests with real sandboxes.

@@ -1,3 +1,4 @@
+import CoteTestSupport
 import CoteWire
 import Testing
 

@@ -1,4 +1,5 @@
 import CoteModel
+import CoteTestSupport
 import CoteWire
 import Testing
 

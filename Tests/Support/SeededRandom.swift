@@ -1,12 +1,14 @@
 import Foundation
 
 /// SplitMix64: the same seed gives the same test on every machine.
-struct SeededRandom {
+public struct SeededRandom: Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    /// The sequence that `seed` means.
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    /// Any number.
+    public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -15,29 +17,34 @@ struct SeededRandom {
     }
 
     /// From 0 up to, not including, `bound`, which is at least 1.
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    public mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
 
-    mutating func flag() -> Bool { next() & 1 == 1 }
+    /// Even odds.
+    public mutating func flag() -> Bool { next() & 1 == 1 }
 
-    mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
+    /// Any byte.
+    public mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 
-    mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in byte() } }
+    /// Any `count` bytes.
+    public mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in byte() } }
 
-    mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
+    /// One of `choices`, of which there is at least one.
+    public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
 
-    mutating func maybe<Value>(_ value: (inout SeededRandom) -> Value) -> Value? { flag() ? value(&self) : nil }
+    /// A value half of the time.
+    public mutating func maybe<Value>(_ value: (inout SeededRandom) -> Value) -> Value? { flag() ? value(&self) : nil }
 
     /// Up to `limit` characters, some of them wide, none of them NUL.
-    mutating func text(upTo limit: Int) -> String {
+    public mutating func text(upTo limit: Int) -> String {
         let letters = Array("abcXYZ019 ./-_'\"\\\n\tåß→漢🕊")
         return String((0..<below(limit + 1)).map { _ in pick(letters) })
     }
 }
 
 /// What the environment says about random tests.
-enum Fuzzing {
+public enum Fuzzing {
     /// Of this process; `COTE_FUZZ_SEED` repeats an earlier one. Printed once, so that a failure can be repeated.
-    static let seed: UInt64 = {
+    public static let seed: UInt64 = {
         let given = ProcessInfo.processInfo.environment["COTE_FUZZ_SEED"].flatMap { UInt64($0) }
         let seed = given ?? UInt64.random(in: 0...UInt64.max)
         print("COTE_FUZZ_SEED=\(seed)")
@@ -45,7 +52,7 @@ enum Fuzzing {
     }()
 
     /// Inputs for each fuzz test; `COTE_FUZZ_COUNT` asks for more.
-    static func count(_ usual: Int) -> Int {
+    public static func count(_ usual: Int) -> Int {
         ProcessInfo.processInfo.environment["COTE_FUZZ_COUNT"].flatMap { Int($0) } ?? usual
     }
 }
