@@ -87,6 +87,12 @@ let package = Package(
         weakened("weakened-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteSandbox", "CoteModel", "CoteSystem"]),
         weakened("weakened-agent", ["CoteGuest", "CoteModel"]),
 
+        // Beside other runtimes; `make bench`.
+        .executableTarget(
+            name: "cote-bench",
+            dependencies: ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
+            path: "Benchmarks", swiftSettings: house, linkerSettings: staticProgram + staticFoundation),
+
         // Tests without a sandbox.
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),

@@ -1,11 +1,11 @@
-import CoteSystem
+package import CoteSystem
 import Glibc
 
 /// Which system calls the processes of a sandbox may make: what is not allowed here does not work.
 ///
 /// A call that is dangerous fails with `EPERM`. One that programs do without, because they know an older way, fails
 /// with `ENOSYS`, which is what makes them take it; so does every number that this table has never heard of.
-enum SystemCallPolicy {
+package enum SystemCallPolicy {
     static let verdicts: [(call: SystemCall, verdict: SystemCallVerdict)] =
         allowed.map { ($0, .allow) } + inspected + refused.map { ($0, .fail(EPERM)) } + absent.map { ($0, unknown) }
 
@@ -14,7 +14,7 @@ enum SystemCallPolicy {
     /// The policy as a filter. The agent installs it once, on itself; its commands inherit it at no cost.
     static let filter = SystemCallFilter(verdicts, otherwise: unknown)
 
-    static let allowed =
+    package static let allowed =
         files + paths + attributes + memory + processes + identity + signals + time + scheduling
         + sockets + waiting + interprocess + selfConfinement
 

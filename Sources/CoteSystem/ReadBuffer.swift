@@ -4,6 +4,7 @@ public struct ReadBuffer {
     /// What was read last, at the front.
     public private(set) var bytes: [UInt8]
 
+    /// - Parameter size: the most bytes one read can bring.
     public init(size: Int) {
         // Bytes are any bit pattern, and nobody looks at them before a read has set them.
         bytes = [UInt8](unsafeUninitializedCapacity: size) { _, count in count = size }

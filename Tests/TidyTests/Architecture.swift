@@ -29,6 +29,7 @@ struct Architecture: Sendable {
             "cote": ["CoteCLI"],
             "cote-keeper": ["CoteKeeper", "CoteDriverOCI", "CoteModel"],
             "cote-agent": ["CoteGuest", "CoteModel"],
+            "cote-bench": ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
         ],
         surfaces: ["CoteCLI"],
         drivers: ["CoteDriverOCI"],
