@@ -105,19 +105,59 @@ public enum Files {
     }
 
     /// Removes a tree without following a symbolic link or leaving the file system it is on by name; a missing one
-    /// is fine. Depth is bounded by the descriptors this process may hold, not by path length.
+    /// is fine. Whoever made the tree cannot make this costly: depth takes neither stack nor descriptors.
     public static func removeTree(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) {
         if unlinkat(directory, path, 0) == 0 || errno == ENOENT { return }
         guard errno == EISDIR || errno == EPERM || errno == EACCES else {
             throw SystemError("unlink", subject: path)
         }
-        do {
-            let inner = try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
-            for name in try list(".", at: inner.raw) { try removeTree(name, at: inner.raw) }
-        } catch { if error.code != ENOENT { throw error } }
+        do { try empty(try openDirectory(path, at: directory)) } catch { if error.code != ENOENT { throw error } }
         if unlinkat(directory, path, AT_REMOVEDIR) < 0, errno != ENOENT {
             throw SystemError("rmdir", subject: path)
         }
+    }
+
+    /// Takes every directory out of its own before it is removed, so that there are never more than two levels.
+    private static func empty(_ top: borrowing Descriptor) throws(SystemError) {
+        var directories = try removeFiles(top)
+        var taken = 0
+        while let name = directories.popLast() {
+            do {
+                let inner = try openDirectory(name, at: top.raw)
+                for deeper in try removeFiles(inner) {
+                    directories.append(try raise(deeper, from: inner, to: top, &taken))
+                }
+            } catch { if error.code != ENOENT { throw error } }
+            if unlinkat(top.raw, name, AT_REMOVEDIR) < 0, errno != ENOENT { throw SystemError("rmdir", subject: name) }
+        }
+    }
+
+    /// Moves a directory up under a name that nothing there has; `taken` counts the names tried so far.
+    private static func raise(
+        _ name: String, from inner: borrowing Descriptor, to top: borrowing Descriptor, _ taken: inout Int
+    ) throws(SystemError) -> String {
+        while true {
+            let new = ".removed-\(taken)"
+            taken += 1
+            if renameat(inner.raw, name, top.raw, new) == 0 { return new }
+            guard errno == EEXIST || errno == ENOTEMPTY else { throw SystemError("rename", subject: name) }
+        }
+    }
+
+    /// Removes all but directories, and says which there are.
+    private static func removeFiles(_ directory: borrowing Descriptor) throws(SystemError) -> [String] {
+        var directories: [String] = []
+        for name in try list(".", at: directory.raw) where unlinkat(directory.raw, name, 0) < 0 && errno != ENOENT {
+            guard errno == EISDIR || errno == EPERM || errno == EACCES else {
+                throw SystemError("unlink", subject: name)
+            }
+            directories.append(name)
+        }
+        return directories
+    }
+
+    private static func openDirectory(_ path: String, at directory: CInt) throws(SystemError) -> Descriptor {
+        try Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, at: directory)
     }
 
     /// User and group both become `user`; a symbolic link is changed itself.
