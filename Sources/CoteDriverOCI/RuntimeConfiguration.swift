@@ -82,7 +82,7 @@ struct RuntimeConfiguration {
                 ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"])
             mount(&writer, "tmpfs", "/dev/shm", ["nosuid", "noexec", "nodev", "mode=1777", temporarySize])
         } else {
-            mount(&writer, "bind", "/dev", ["rbind"], source: "/dev")
+            for path in ["/dev", "/dev/pts", "/dev/shm"] { mount(&writer, "bind", path, ["rbind"], source: path) }
         }
         mount(&writer, "sysfs", "/sys", ["nosuid", "noexec", "nodev", "ro"])
         if plan.guards.holds(.privateTemporary) {
