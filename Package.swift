@@ -107,6 +107,7 @@ let package = Package(
             name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
+        tests("SecurityTests", sandboxed + ["CLinux"]),
     ],
     swiftLanguageModes: [.v6]
 )
