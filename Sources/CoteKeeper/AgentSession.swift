@@ -14,6 +14,8 @@ final class AgentSession {
     private var routes: [ClientSession.Route: UInt32] = [:]
     /// Requests that came before the sandbox was ready.
     private var early: [UInt32] = []
+    /// Kills for memory that no command's end has shown yet.
+    private var unexplainedKills: UInt64 = 0
 
     init(_ descriptor: consuming Descriptor, keeper: Keeper) throws(SystemError) {
         self.keeper = keeper
@@ -160,11 +162,14 @@ final class AgentSession {
 
     private func exited(_ stream: KeptStream, _ reported: CommandResult) throws(WireViolation) {
         guard !stream.hasExited else { throw .unexpected("exit") }
+        keeper.noteKills()
         stream.hasExited = true
         var result = reported
         result.outputLimit = stream.hitOutputLimit
-        if keeper.noteKills() || stream.sawKill {
-            result.outOfMemory = result.signal == SIGKILL || result.exitCode == 128 + SIGKILL
+        let wasKilled = result.signal == SIGKILL || result.exitCode == 128 + SIGKILL
+        if wasKilled, stream.sawKill, unexplainedKills > 0 {
+            unexplainedKills -= 1
+            result.outOfMemory = true
         }
         keeper.chronicle.exited(stream, result)
         stream.pass(Frame(.exit, payload: Exit(result).payload))
@@ -177,8 +182,11 @@ final class AgentSession {
         if !stream.hasExited, isIdle { keeper.commandsEnded() }
     }
 
-    /// The kernel has killed for memory: whichever command ends by KILL next, that was why.
-    func markKill() { for stream in streams.values where !stream.hasExited { stream.sawKill = true } }
+    /// The kernel has killed for memory: as many commands that run now and end by KILL, that was why.
+    func noteKills(_ count: UInt64) {
+        unexplainedKills = isIdle ? 0 : unexplainedKills + count
+        for stream in streams.values where !stream.hasExited { stream.sawKill = true }
+    }
 }
 
 /// One command as the keeper knows it.

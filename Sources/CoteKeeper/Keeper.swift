@@ -245,13 +245,12 @@ extension Keeper {
         if let firstProcess { kill(firstProcess, SIGKILL) }
     }
 
-    /// Whether the kernel has killed for memory since the last call.
-    @discardableResult
-    func noteKills() -> Bool {
-        guard let kills = memory?.kills(), kills > seenKills else { return false }
+    /// Learns whether the kernel has killed for memory since the last call.
+    func noteKills() {
+        guard let kills = memory?.kills(), kills > seenKills else { return }
+        agent?.noteKills(kills - seenKills)
         seenKills = kills
         chronicle.outOfMemory(kills, running: agent?.running ?? [])
-        return true
     }
 
     /// Nothing of the sandbox is alive; leaves only what is meant to stay.
