@@ -39,6 +39,7 @@ final class KeeperConnection: Sendable {
     // MARK: Requests
 
     func open(_ request: OpenRequest) throws(CoteError) -> Execution {
+        try request.check()
         let payload = request.payload
         guard payload.count <= Frame.limit(.open) else {
             throw CoteError(
