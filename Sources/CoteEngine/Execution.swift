@@ -6,7 +6,7 @@ import Synchronization
 /// A command that runs in a sandbox, from the caller's side.
 ///
 /// Its output arrives as it is read: a caller that stops reading stops the command, and nothing else. When the task
-/// that waits is cancelled the command goes on; call `signal` to end it.
+/// that waits is cancelled, or lets go of this, the command goes on; call `signal` to end it.
 public final class Execution: Sendable {
     /// Bytes from the command, in order.
     public struct Chunk: Hashable, Sendable {
@@ -26,6 +26,7 @@ public final class Execution: Sendable {
         var openers: [CheckedContinuation<Void, Never>] = []
         var waiters: [CheckedContinuation<Void, Never>] = []
         var credit = Credit()
+        var unread: Int { chunks.reduce(0) { $0 + $1.bytes.count } }
     }
 
     let stream: UInt32
@@ -35,6 +36,13 @@ public final class Execution: Sendable {
     init(stream: UInt32, connection: KeeperConnection) {
         self.stream = stream
         self.connection = connection
+    }
+
+    /// The command goes on, with an end to its stdin; what nobody has read, nobody will.
+    deinit {
+        let (unread, isOver) = state.withLock { ($0.unread, $0.result != nil) }
+        if unread > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(unread)) }
+        if !isOver { connection.send(.inputEnd, stream: stream) }
     }
 
     // MARK: Output
@@ -74,7 +82,7 @@ public final class Execution: Sendable {
         let unread = state.withLock { state in
             defer { state.chunks = [] }
             state.isDiscarding = true
-            return state.chunks.reduce(0) { $0 + $1.bytes.count }
+            return state.unread
         }
         if unread > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(unread)) }
         await suspend {

@@ -9,7 +9,8 @@ final class KeeperConnection: Sendable {
         var report = StateReport(.creating)
         var isLost = false
         var nextStream: UInt32 = 1
-        var executions: [UInt32: Execution] = [:]
+        /// Commands that have not ended; whether anybody still wants to know is their owners' business.
+        var executions: [UInt32: WeakExecution] = [:]
         var waiters: [@Sendable (StateReport) -> Bool] = []
     }
 
@@ -52,7 +53,7 @@ final class KeeperConnection: Sendable {
             if state.isLost {
                 execution.fail(Self.lost(id, state.report))
             } else {
-                state.executions[execution.stream] = execution
+                state.executions[execution.stream] = WeakExecution(value: execution)
             }
             return execution
         }
@@ -116,7 +117,11 @@ final class KeeperConnection: Sendable {
             let execution = state.withLock { state in
                 ends ? state.executions.removeValue(forKey: frame.stream) : state.executions[frame.stream]
             }
-            try execution?.handle(frame)
+            if let value = execution?.value { return try value.handle(frame) }
+            // Nobody reads it any more; the journal has it, and the command goes on.
+            let isOutput = frame.kind == .output || frame.kind == .errorOutput
+            guard execution != nil, isOutput, !frame.payload.isEmpty else { return }
+            send(.credit, stream: frame.stream, payload: Credit.payload(frame.payload.count))
         }
     }
 
@@ -131,7 +136,7 @@ final class KeeperConnection: Sendable {
             return (Self.settled(state), state.waiters, state.executions)
         }
         for waiter in waiters { _ = waiter(report) }
-        for execution in executions.values { execution.fail(Self.lost(id, report)) }
+        for execution in executions.values { execution.value?.fail(Self.lost(id, report)) }
     }
 
     private static func settled(_ state: State) -> StateReport {
@@ -145,6 +150,10 @@ final class KeeperConnection: Sendable {
         }
         return CoteError.died(id, report)
     }
+}
+
+private struct WeakExecution {
+    weak var value: Execution?
 }
 
 /// A value that only the engine's loop touches.
