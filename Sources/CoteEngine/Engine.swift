@@ -44,7 +44,8 @@ public final class Engine: Sendable {
             await sandbox.process?.ended(on: loop)
             store.forget(sandbox.id)
             try? Files.removeTree(store.journal(sandbox.id))
-            throw error
+            // The error's own hint leads to the journal, which is gone.
+            throw CoteError(error.code, error.message, hint: "cote doctor says what works here")
         }
         return sandbox
     }
@@ -117,6 +118,12 @@ public final class Engine: Sendable {
     private func check(_ limits: Limits) throws(CoteError) {
         if let memory = limits.memory, memory < Limits.leastMemory {
             throw CoteError(.usage, "--memory \(memory) is less than \(Limits.leastMemory)")
+        }
+        if let memory = limits.memory, memory > Limits.mostMemory {
+            throw CoteError(.usage, "--memory \(memory) is more than \(Limits.mostMemory)")
+        }
+        if let processes = limits.processes, processes > Limits.mostProcesses {
+            throw CoteError(.usage, "--pids \(processes) is more than \(Limits.mostProcesses)")
         }
         if limits.journal < Limits.leastJournal {
             throw CoteError(.usage, "--journal-limit \(limits.journal) is less than \(Limits.leastJournal)")

@@ -27,4 +27,7 @@ public struct Limits: Hashable, Sendable, Codable {
     public static let leastMemory = ByteCount.mebibytes(6)
     /// Room for the journal's own records besides some output.
     public static let leastJournal = ByteCount(256 << 10)
+    /// The kernel takes no larger ones.
+    public static let mostMemory = ByteCount(1 << 62)
+    public static let mostProcesses: UInt32 = (1 << 22) - 1
 }
