@@ -21,7 +21,7 @@ extension Store {
             for part in ["upper", "work"] { try Files.makeDirectory("\(directory)/volume/\(part)", mode: 0o755) }
             try Files.setOwner(directory + "/volume/upper", spec.userBase)
             try reserveName(spec, &rollback)
-            do throws(CoteError) { try write(spec) } catch { throw SystemError(error.message, code: errno) }
+            try write(spec)
             return (spec, lock)
         } catch {
             if error.call == "name" {

@@ -81,17 +81,14 @@ struct Store: Sendable {
 
     // MARK: Writing
 
-    func write(_ spec: SandboxSpec) throws(CoteError) {
-        try replace(sandbox(spec.id) + "/spec.json", Self.encode(spec))
+    func write(_ spec: SandboxSpec) throws(SystemError) {
+        try Files.replace(sandbox(spec.id) + "/spec.json", durable: false, Self.encode(spec))
     }
 
     func write(_ state: SandboxState, _ id: SandboxID) throws(CoteError) {
-        try replace(sandbox(id) + "/state.json", Self.encode(state))
-    }
-
-    private func replace(_ path: String, _ bytes: [UInt8]) throws(CoteError) {
+        let path = sandbox(id) + "/state.json"
         try translate("cannot write \(path)") { () throws(SystemError) in
-            try Files.replace(path, durable: false, bytes)
+            try Files.replace(path, durable: false, Self.encode(state))
         }
     }
 
