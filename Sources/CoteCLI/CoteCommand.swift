@@ -55,11 +55,15 @@ public struct CoteCommand: AsyncParsableCommand {
             Terminal.print(fullMessage(for: error))
             finish(0)
         }
-        let verb = arguments.first { !$0.hasPrefix("-") } ?? "cote"
+        let given = arguments.first { !$0.hasPrefix("-") }
+        let verbs = configuration.groupedSubcommands.flatMap { $0.subcommands.map { $0._commandName } }
+        let verb = verbs.first { $0 == given }
+        // What follows an empty line is about usage; a hint leads there.
+        let lines = message(for: error).split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.isEmpty }
         let usage = CoteError(
-            .usage, message(for: error).split(separator: "\n").first.map(String.init) ?? "bad arguments",
-            hint: "cote help \(verb == "cote" ? "" : verb)".trimmingSuffix(" "))
-        Terminal.report(usage, verb: verb, asJSON: wantsJSON(arguments))
+            .usage, lines.isEmpty ? "bad arguments" : lines.joined(separator: " "),
+            hint: ["cote help", verb].compactMap(\.self).joined(separator: " "))
+        Terminal.report(usage, verb: verb ?? "cote", asJSON: wantsJSON(arguments))
         finish(ErrorCode.usage.exitCode)
     }
 
@@ -76,10 +80,4 @@ public struct CoteCommand: AsyncParsableCommand {
 /// Ends the program with a command's own exit code.
 struct ProgramEnd: Error {
     let code: Int32
-}
-
-extension String {
-    func trimmingSuffix(_ suffix: String) -> String {
-        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
-    }
 }

@@ -34,7 +34,7 @@ enum Terminal {
             }
             return note(String(decoding: writer.bytes, as: UTF8.self))
         }
-        note("error: \(verb): \(oneLine(error.message))")
+        note("error: \(oneLine(verb)): \(oneLine(error.message))")
         if let hint = error.hint { note("hint: \(oneLine(hint))") }
     }
 
