@@ -14,6 +14,9 @@ public enum Requirement: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a test that needs this runs.
+    public var isWanted: Bool { isMet || isInsistedOn }
+
     fileprivate var isInsistedOn: Bool {
         let list = getenv("COTE_REQUIRE").map { String(cString: $0) } ?? ""
         return list.split(separator: ",").contains(Substring(rawValue))
@@ -23,7 +26,7 @@ public enum Requirement: String, Sendable, CaseIterable {
 extension Trait where Self == ConditionTrait {
     /// Skips the test where the host lacks `requirements`, unless it is told to insist on them.
     public static func requires(_ requirements: Requirement...) -> ConditionTrait {
-        let missing = requirements.filter { !$0.isMet && !$0.isInsistedOn }.map(\.rawValue)
+        let missing = requirements.filter { !$0.isWanted }.map(\.rawValue)
         return .enabled(if: missing.isEmpty, "needs \(missing.joined(separator: ", "))")
     }
 }

@@ -23,12 +23,17 @@ public struct Workbench: Sendable {
     public static func with<Value>(
         programs: String? = nil, _ body: (Workbench) async throws -> Value
     ) async throws -> Value {
+        await places.enter()
+        defer { places.leave() }
         let bench = try Workbench(programs: programs ?? builtPrograms)
         let outcome: Result<Value, any Error>
         do { outcome = .success(try await body(bench)) } catch { outcome = .failure(error) }
         await bench.close()
         return try outcome.get()
     }
+
+    /// A bench needs no other to be closed, so whoever waits gets one.
+    private static let places = Turnstile(8)
 
     /// The same with an engine.
     public static func withEngine<Value>(_ body: (Engine) async throws -> Value) async throws -> Value {
