@@ -105,7 +105,9 @@ struct Store: Sendable {
         switch error.code {
         case ENOSPC, EDQUOT:
             return CoteError(.diskFull, "\(doing): \(error.reason)", hint: "cote prune frees what has ended")
-        case EACCES, EPERM, EROFS: return CoteError(.noPermission, "\(doing): \(error.reason)")
+        case EACCES, EPERM, EROFS:
+            let hint = geteuid() == 0 ? nil : "run cote as root; cote doctor says more"
+            return CoteError(.noPermission, "\(doing): \(error.reason)", hint: hint)
         default: return CoteError(.internal, "\(doing): \(error)")
         }
     }
