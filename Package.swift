@@ -108,6 +108,7 @@ let package = Package(
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
         tests("SecurityTests", sandboxed + ["CLinux"]),
+        tests("CommandLineTests", sandboxed),
     ],
     swiftLanguageModes: [.v6]
 )
