@@ -3,9 +3,9 @@ import Glibc
 
 /// The part of the benchmark that runs the peers: this program again, in a mount namespace of its own.
 ///
-/// crun refuses to start where a second, v2 tree of control groups has controllers, as on hybrid hosts. To hide that tree
-/// once, here, costs the peers nothing that is measured. Each line read is a command, its words apart by NUL; each is
-/// answered with its time, or with a `!` and what went wrong.
+/// crun refuses to start where a second, v2 tree of control groups has controllers, as on hybrid hosts. To hide that
+/// tree once, here, costs the peers nothing that is measured. Each line read is a command, its words apart by NUL; each
+/// is answered with its time, or with a `!` and what went wrong.
 enum PeerSide {
     /// The argument that means this side.
     static let word = "--peer-side"

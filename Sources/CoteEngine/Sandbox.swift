@@ -35,7 +35,8 @@ public final class Sandbox: Sendable {
     }
 
     /// Starts a command. Its output and its end are read from the result.
-    /// - Throws: `requestTooLarge`, and `usage` for what cannot be a command. Other reasons not to start it come out of the execution.
+    /// - Throws: `requestTooLarge`, and `usage` for what cannot be a command. Other reasons not to start it come out of
+    ///   the execution.
     public func start(_ command: Command) throws(CoteError) -> Execution { try connection.open(.command(command)) }
 
     /// Runs a command to its end and collects what it wrote.

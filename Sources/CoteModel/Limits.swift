@@ -29,5 +29,6 @@ public struct Limits: Hashable, Sendable, Codable {
     public static let leastJournal = ByteCount(256 << 10)
     /// The kernel takes no larger ones.
     public static let mostMemory = ByteCount(1 << 62)
+    /// The kernel takes 2²² at most, and one is the agent's.
     public static let mostProcesses: UInt32 = (1 << 22) - 1
 }

@@ -55,13 +55,13 @@ import Testing
         try await Trial.with(sandboxClass) { trial in
             #expect(try await trial.shell("pwd -P").text == "/workspace\n")
             #expect(try await trial.shell("pwd -P") { $0.directory = "/usr/bin" }.text == "/usr/bin\n")
-            _ = try await trial.shell("mkdir 'a b'; : > file")
+            _ = try await trial.shell("mkdir 'a b'; mkdir -m 700 closed; : > file")
             #expect(try await trial.shell("pwd -P") { $0.directory = "/workspace/a b" }.text == "/workspace/a b\n")
             for directory in ["/nowhere", "/workspace/file", "relative", ""] {
                 let refusal = try await trial.refusal(Command(["true"], directory: directory))
                 #expect(refusal?.code == .badDirectory, "\(directory)")
             }
-            let closed = try await trial.refusal(Command(["true"], directory: "/root/closed", user: "cote"))
+            let closed = try await trial.refusal(Command(["true"], directory: "/workspace/closed", user: "cote"))
             #expect(closed?.code == .badDirectory)
         }
     }
