@@ -107,7 +107,7 @@ let package = Package(
             name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
-        tests("SecurityTests", sandboxed + ["CLinux"]),
+        tests("SecurityTests", sandboxed),
         tests("CommandLineTests", sandboxed),
     ],
     swiftLanguageModes: [.v6]

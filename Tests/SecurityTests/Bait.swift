@@ -1,4 +1,3 @@
-import CLinux
 import CoteModel
 import CoteSystem
 import Glibc
