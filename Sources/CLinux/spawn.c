@@ -19,11 +19,20 @@
 // The child runs between clone and exec, possibly in a copy of a process with other threads: only calls that are
 // safe there, no allocation, and credentials by raw system calls (the library's would signal threads that are gone).
 
-static int reset_signals(void) {
+void cl_reset_signals(void) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < 65; number++) {
         if (number != SIGKILL && number != SIGSTOP) sigaction(number, &standard, NULL);
     }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/// Exec gives every caught signal its standard action; of the ignored ones, Cote's own programs have only this.
+static int reset_signals(void) {
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigaction(SIGPIPE, &standard, NULL);
     sigset_t none;
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
@@ -76,7 +85,8 @@ static int write_oom_score(int score) {
 static int set_credentials(const struct cl_spawn *request) {
     if (request->drop_capabilities) {
         for (unsigned long capability = 0; capability < 64; capability++) {
-            if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EINVAL) return -1;
+            uint64_t bit = (uint64_t)1 << capability;
+            if (request->drop_bounding & bit && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -1;
         }
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     }

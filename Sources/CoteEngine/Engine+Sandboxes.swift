@@ -47,7 +47,7 @@ extension Engine {
     public func start(_ reference: String) async throws(CoteError) -> Sandbox {
         let summary = try show(reference)
         let spec = summary.spec
-        guard !summary.state.phase.isAlive, let lock = store.lock(spec.id) else {
+        guard !summary.state.phase.isAlive, let lock = store.lock(spec.id, patiently: true) else {
             throw CoteError(.wrongState, "sandbox \(spec.id) is \(summary.state.phase.rawValue)")
         }
         let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
@@ -78,8 +78,8 @@ extension Engine {
             }
             try await sandbox(id.text).stop(grace: TimeSpan(milliseconds: 0))
         }
-        guard let lock = store.lock(id) else { throw CoteError(.wrongState, "sandbox \(id) is being used") }
-        withExtendedLifetime(lock) { store.forget(id) }
+        let done: Void? = try store.whileUnkept(id, patiently: true) { store.forget(id) }
+        if done == nil { throw CoteError(.wrongState, "sandbox \(id) is being used") }
     }
 
     /// What `prune` removed.
@@ -96,19 +96,19 @@ extension Engine {
     public func prune(dryRun: Bool = false) -> Pruned {
         var pruned = Pruned()
         for id in store.ids() {
-            guard let summary = try? store.reconcile(id), !summary.state.phase.isAlive, let lock = store.lock(id) else {
-                continue
-            }
-            if !dryRun { withExtendedLifetime(lock) { store.forget(id) } }
-            pruned.sandboxes.append(id)
+            guard let summary = try? store.reconcile(id), !summary.state.phase.isAlive else { continue }
+            let done: Void? = try? store.whileUnkept(id) { if !dryRun { store.forget(id) } }
+            if done != nil { pruned.sandboxes.append(id) }
         }
+        // Looked for before the sandboxes: what is being created just now makes its own directory first.
+        let journals = store.journals()
+        let directories = ((try? Files.list(configuration.runtime)) ?? []).compactMap { SandboxID($0) }
         let kept = Set(store.ids()).subtracting(dryRun ? pruned.sandboxes : [])
-        for id in store.journals() where !kept.contains(id) {
+        for id in journals where !kept.contains(id) {
             if !dryRun { try? Files.removeTree(store.journal(id)) }
             pruned.journals.append(id)
         }
-        let directories = (try? Files.list(configuration.runtime)) ?? []
-        for id in directories.compactMap({ SandboxID($0) }) where !kept.contains(id) {
+        for id in directories where !kept.contains(id) {
             if !dryRun {
                 Cgroup(id).remove()
                 try? Files.removeTree(store.runtime(id))

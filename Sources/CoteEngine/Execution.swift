@@ -26,7 +26,28 @@ public final class Execution: Sendable {
         var openers: [CheckedContinuation<Void, Never>] = []
         var waiters: [CheckedContinuation<Void, Never>] = []
         var credit = Credit()
-        var unread: Int { chunks.reduce(0) { $0 + $1.bytes.count } }
+        /// Bytes that came and were not given back as credit, and those of them that have been read.
+        var owed = 0
+        var read = 0
+
+        /// What to give back now: credit travels far, so it goes in halves of the window.
+        mutating func creditForRead(_ count: Int) -> Int {
+            read += count
+            return read >= Credit.window / 2 ? takeRead() : 0
+        }
+
+        mutating func takeRead() -> Int {
+            defer {
+                owed -= read
+                read = 0
+            }
+            return read
+        }
+
+        mutating func takeOwed() -> Int {
+            read = owed
+            return takeRead()
+        }
     }
 
     let stream: UInt32
@@ -40,8 +61,8 @@ public final class Execution: Sendable {
 
     /// The command goes on, with an end to its stdin; what nobody has read, nobody will.
     deinit {
-        let (unread, isOver) = state.withLock { ($0.unread, $0.result != nil) }
-        if unread > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(unread)) }
+        let (owed, isOver) = state.withLock { ($0.takeOwed(), $0.result != nil) }
+        giveBack(owed)
         if !isOver { connection.send(.inputEnd, stream: stream) }
     }
 
@@ -50,13 +71,12 @@ public final class Execution: Sendable {
     /// The next bytes of output, or `nil` once the command has exited. One task reads at a time.
     public func nextOutput() async -> Chunk? {
         while true {
-            let (chunk, isOver) = state.withLock { state in
-                (state.chunks.isEmpty ? nil : state.chunks.removeFirst(), state.result != nil)
+            let (chunk, credit, isOver) = state.withLock { state in
+                let chunk = state.chunks.isEmpty ? nil : state.chunks.removeFirst()
+                return (chunk, state.creditForRead(chunk?.bytes.count ?? 0), state.result != nil)
             }
-            if let chunk {
-                connection.send(.credit, stream: stream, payload: Credit.payload(chunk.bytes.count))
-                return chunk
-            }
+            giveBack(credit)
+            if let chunk { return chunk }
             if isOver { return nil }
             await suspend {
                 $0.reader = $1
@@ -79,12 +99,12 @@ public final class Execution: Sendable {
 
     /// Waits for the command's end. Output that nobody has read yet is thrown away; the journal has it.
     public func wait() async throws(CoteError) -> CommandResult {
-        let unread = state.withLock { state in
-            defer { state.chunks = [] }
+        let owed = state.withLock { state in
+            state.chunks = []
             state.isDiscarding = true
-            return state.unread
+            return state.takeOwed()
         }
-        if unread > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(unread)) }
+        giveBack(owed)
         await suspend {
             $0.waiters.append($1)
         } unless: {
@@ -142,7 +162,6 @@ public final class Execution: Sendable {
 
     func handle(_ frame: Frame) throws(WireViolation) {
         switch frame.kind {
-        case .output, .errorOutput: receive(Chunk(isError: frame.kind == .errorOutput, bytes: frame.payload))
         case .opened: change { $0.isOpened = true }
         case .credit:
             let count = try Credit.count(payload: frame.payload)
@@ -157,17 +176,18 @@ public final class Execution: Sendable {
 
     func fail(_ error: CoteError) { settle(.failure(error)) }
 
-    private func receive(_ chunk: Chunk) {
+    func receive(_ chunk: Chunk) {
         let isDropped = state.withLock { state in
             if state.isDiscarding || state.result != nil { return true }
             state.chunks.append(chunk)
+            state.owed += chunk.bytes.count
             return false
         }
-        if isDropped {
-            connection.send(.credit, stream: stream, payload: Credit.payload(chunk.bytes.count))
-        } else {
-            change { _ in }
-        }
+        if isDropped { giveBack(chunk.bytes.count) } else { change { _ in } }
+    }
+
+    private func giveBack(_ count: Int) {
+        if count > 0 { connection.send(.credit, stream: stream, payload: Credit.payload(count)) }
     }
 
     private func settle(_ result: Result<CommandResult, CoteError>) {

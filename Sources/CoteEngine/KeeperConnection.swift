@@ -17,21 +17,24 @@ final class KeeperConnection: Sendable {
     let id: SandboxID
     private let loop: EngineLoop
     private let state = Mutex(State())
-    /// Touched on the loop's thread only.
+    private let writer: ConnectionWriter
+    /// The reading half. Touched on the loop's thread only.
     private let link = LoopConfined<FrameLink>()
 
     init(_ id: SandboxID, _ descriptor: consuming Descriptor, on loop: EngineLoop, boot: BootRequest? = nil) {
         self.id = id
         self.loop = loop
         let shared = SharedDescriptor(descriptor)
+        try? shared.descriptor.setNonblocking()
+        writer = ConnectionWriter(shared, on: loop)
         loop.run { [self] events in
             guard let descriptor = try? shared.descriptor.duplicate(),
                 let link = try? FrameLink(descriptor, on: events, handler: { [weak self] in self?.receive($0) })
             else { return lose() }
             self.link.value = link
-            link.send(.hello, payload: Hello().payload)
-            if let boot { link.send(.boot, payload: boot.payload) }
         }
+        send(.hello, payload: Hello().payload)
+        if let boot { send(.boot, payload: boot.payload) }
     }
 
     /// Whoever still waits for a command holds its execution, and that holds the connection.
@@ -62,7 +65,7 @@ final class KeeperConnection: Sendable {
     }
 
     func send(_ kind: Frame.Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
-        loop.run { [link] _ in link.value?.send(kind, stream: stream, payload: payload) }
+        writer.send(Frame(kind, stream: stream, payload: payload))
     }
 
     /// Waits until the sandbox's state satisfies `isReached`, or it has ended.
@@ -87,15 +90,26 @@ final class KeeperConnection: Sendable {
 
     private func receive(_ event: FrameLink.Event) {
         switch event {
-        case .frame(let frame):
-            do { try handle(frame) } catch {
-                link.value?.close()
-                link.value = nil
-                lose()
-            }
-        case .closed, .violation:
-            link.value = nil
-            lose()
+        case .frame(let frame): do { try handle(frame) } catch { end() }
+        case .data(let kind, let stream, let bytes): receive(kind, stream, Array(bytes))
+        case .closed, .violation: end()
+        }
+    }
+
+    private func end() {
+        link.value?.close()
+        link.value = nil
+        lose()
+    }
+
+    private func receive(_ kind: Frame.Kind, _ stream: UInt32, _ bytes: [UInt8]) {
+        guard kind != .input, !bytes.isEmpty else { return }
+        let execution = state.withLock { $0.executions[stream] }
+        if let value = execution?.value {
+            value.receive(Execution.Chunk(isError: kind == .errorOutput, bytes: bytes))
+        } else if execution != nil {
+            // Nobody reads it any more; the journal has it, and the command goes on.
+            send(.credit, stream: stream, payload: Credit.payload(bytes.count))
         }
     }
 
@@ -117,11 +131,7 @@ final class KeeperConnection: Sendable {
             let execution = state.withLock { state in
                 ends ? state.executions.removeValue(forKey: frame.stream) : state.executions[frame.stream]
             }
-            if let value = execution?.value { return try value.handle(frame) }
-            // Nobody reads it any more; the journal has it, and the command goes on.
-            let isOutput = frame.kind == .output || frame.kind == .errorOutput
-            guard execution != nil, isOutput, !frame.payload.isEmpty else { return }
-            send(.credit, stream: frame.stream, payload: Credit.payload(frame.payload.count))
+            try execution?.value?.handle(frame)
         }
     }
 

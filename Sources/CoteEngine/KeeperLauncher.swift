@@ -76,6 +76,12 @@ struct KeeperProcess: Sendable {
         }
     }
 
+    /// Waits, blocking, until it has ended, and with it everything in its namespace; at most a few seconds.
+    func settle() {
+        var entry = pollfd(fd: pidfd.descriptor.raw, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, 5000)
+    }
+
     func ended(on loop: EngineLoop) async {
         await withCheckedContinuation { continuation in whenEnded(on: loop) { continuation.resume() } }
     }

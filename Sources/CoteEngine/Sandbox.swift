@@ -83,7 +83,6 @@ public final class Sandbox: Sendable {
         _ = await connection.wait { !$0.isAlive }
         await process?.ended(on: engine.loop)
         _ = try? engine.store.reconcile(id)
-        try? Files.removeTree(engine.store.runtime(id))
     }
 
     /// Stops the sandbox at once and removes it; its journal stays.

@@ -47,8 +47,26 @@ extension Store {
     }
 
     /// Takes the hold, or `nil` while somebody else has it.
-    func lock(_ id: SandboxID) -> SandboxLock? {
-        do { return SandboxLock(try lockFile(sandbox(id))) } catch { return nil }
+    /// - Parameter patiently: tries for a twentieth of a second. A program that is being started has copies of all
+    ///   descriptors, this one's too, until its exec.
+    func lock(_ id: SandboxID, patiently: Bool = false) -> SandboxLock? {
+        for _ in 0..<(patiently ? 50 : 1) {
+            do { return SandboxLock(try lockFile(sandbox(id))) } catch {
+                guard patiently, error.code == EWOULDBLOCK else { return nil }
+                usleep(1000)
+            }
+        }
+        return nil
+    }
+
+    /// Does something to a sandbox that nobody keeps; `nil`, and nothing done, where somebody does.
+    func whileUnkept<Value>(
+        _ id: SandboxID, patiently: Bool = false, _ body: () throws(CoteError) -> Value
+    ) throws(CoteError) -> Value? {
+        guard let lock = lock(id, patiently: patiently) else { return nil }
+        // Closing would not do: a program that is being started may hold a copy.
+        defer { flock(lock.descriptor.raw, LOCK_UN) }
+        return try body()
     }
 
     private func reserveName(_ spec: SandboxSpec, _ rollback: inout Rollback) throws(SystemError) {

@@ -9,30 +9,47 @@ extension Store {
     func reconcile(_ id: SandboxID) throws(CoteError) -> SandboxSummary {
         let spec: SandboxSpec
         do { spec = try self.spec(id) } catch {
-            if error.code == .badState, lock(id) != nil { try setAside(id) }
+            if error.code == .badState { try whileUnkept(id) { () throws(CoteError) in try setAside(id) } }
             throw error
         }
         let recorded = state(id)
-        if let recorded, !recorded.phase.isAlive { return SandboxSummary(spec: spec, state: recorded) }
-        guard let lock = lock(id) else {
-            // Somebody keeps it. Before the keeper's first word it is being created.
-            let now = SandboxState(phase: .creating, changedAt: spec.createdAt)
-            return SandboxSummary(spec: spec, state: recorded ?? now)
+        if let recorded, !recorded.phase.isAlive {
+            clearHost(id)
+            return SandboxSummary(spec: spec, state: recorded)
         }
-        return try withExtendedLifetime(lock) { () throws(CoteError) in
+        let found = try whileUnkept(id) { () throws(CoteError) in
             // It may have ended properly between the two looks.
             if let again = state(id), !again.phase.isAlive { return SandboxSummary(spec: spec, state: again) }
-            let lost = SandboxState(
-                phase: .died, reason: .keeperLost, detail: lastWords(id), changedAt: SystemClock.wall())
-            recordLoss(spec, lost)
+            return SandboxSummary(spec: spec, state: try recordLoss(spec, recorded))
+        }
+        // Somebody keeps it. Before the keeper's first word it is being created.
+        let creating = SandboxState(phase: .creating, changedAt: spec.createdAt)
+        return found ?? SandboxSummary(spec: spec, state: recorded ?? creating)
+    }
+
+    private func recordLoss(_ spec: SandboxSpec, _ recorded: SandboxState?) throws(CoteError) -> SandboxState {
+        // A process that is killed lets go of its lock first, and only then of what is in its namespace.
+        if let recorded { KeeperProcess.find(recorded)?.settle() }
+        let lost = SandboxState(
+            phase: .died, reason: .keeperLost, detail: lastWords(spec.id), changedAt: SystemClock.wall())
+        journalLoss(spec, lost)
+        try write(lost, spec.id)
+        Cgroup(spec.id).remove()
+        try? Files.removeTree(runtime(spec.id))
+        return lost
+    }
+
+    /// Removes what a keeper that has ended could not: it had no right to any more. The runtime directory goes last,
+    /// and says until then that there is something to do.
+    private func clearHost(_ id: SandboxID) {
+        guard Files.exists(runtime(id)) else { return }
+        _ = try? whileUnkept(id) {
             Cgroup(id).remove()
             try? Files.removeTree(runtime(id))
-            try write(lost, id)
-            return SandboxSummary(spec: spec, state: lost)
         }
     }
 
-    private func recordLoss(_ spec: SandboxSpec, _ state: SandboxState) {
+    private func journalLoss(_ spec: SandboxSpec, _ state: SandboxState) {
         guard let place = try? Descriptor.directory(journal(spec.id)),
             let journal = try? JournalWriter("log.jsonl", at: place.raw, limit: spec.limits.journal)
         else { return }

@@ -51,6 +51,7 @@ public final class Agent {
 
     /// From here on no command of any user can trace the agent, read its memory or take its descriptors.
     private static func protect(_ guards: GuardSet) throws(SystemError) {
+        Processes.resetSignals()
         ignoreBrokenPipes()
         if guards.holds(.undumpable) { try Processes.setUndumpable() }
         if guards.holds(.noNewPrivileges) { try Processes.setNoNewPrivileges() }
@@ -74,6 +75,9 @@ public final class Agent {
         switch event {
         case .frame(let frame):
             do { try handle(frame) } catch { end() }
+        case .data(let kind, let stream, let bytes):
+            guard greeted, kind == .input else { return end() }
+            do { try executions[stream]?.input(Array(bytes)) } catch { end() }
         case .closed, .violation: end()
         }
     }
@@ -97,7 +101,6 @@ public final class Agent {
         // A stream that has ended may still be spoken to: the keeper did not know yet.
         guard let execution = executions[frame.stream] else { return }
         switch frame.kind {
-        case .input: try execution.input(frame.payload)
         case .inputEnd: execution.endInput()
         case .credit: try execution.credit(try Credit.count(payload: frame.payload))
         case .signal:

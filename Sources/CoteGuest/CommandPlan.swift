@@ -70,7 +70,8 @@ struct CommandPlan {
             limits.append(ResourceLimit(resource: resource.rawValue, soft: soft, hard: hard))
         }
         if command.resourceLimits[.core] == nil {
-            limits.append(ResourceLimit(resource: CommandResource.core.rawValue, soft: 0, hard: 0))
+            // Not 0: where the host hands cores to a program of its own, only a limit of 1 keeps that from running.
+            limits.append(ResourceLimit(resource: CommandResource.core.rawValue, soft: 1, hard: 1))
         }
         return limits
     }

@@ -97,13 +97,21 @@ final class AgentSession {
 
     private func receive(_ event: FrameLink.Event) {
         switch event {
-        case .frame(let frame):
-            do { try handle(frame) } catch {
-                link?.close()
-                keeper.handle(.agentViolated(error.summary))
+        case .frame(let frame): check { () throws(WireViolation) in try handle(frame) }
+        case .data(let kind, let stream, let bytes):
+            check { () throws(WireViolation) in
+                guard isGreeted, kind != .input, let stream = streams[stream] else { throw .unexpected("data") }
+                try output(kind, bytes, stream)
             }
         case .closed: keeper.handle(.agentClosed)
         case .violation(let violation): keeper.handle(.agentViolated(violation.summary))
+        }
+    }
+
+    private func check(_ body: () throws(WireViolation) -> Void) {
+        do { try body() } catch {
+            link?.close()
+            keeper.handle(.agentViolated(error.summary))
         }
     }
 
@@ -117,7 +125,6 @@ final class AgentSession {
         }
         guard let stream = streams[frame.stream] else { throw .unexpected("stream") }
         switch frame.kind {
-        case .output, .errorOutput: try output(frame, stream)
         case .opened:
             guard !stream.isOpen, frame.payload.isEmpty else { throw .unexpected("opened") }
             stream.isOpen = true
@@ -140,10 +147,12 @@ final class AgentSession {
         }
     }
 
-    private func output(_ frame: Frame, _ stream: KeptStream) throws(WireViolation) {
-        guard stream.takeOutput(frame.payload.count) else { throw .unexpected("output beyond its credit") }
-        switch keeper.chronicle.output(stream, isError: frame.kind == .errorOutput, frame.payload) {
-        case .written: stream.pass(frame)
+    private func output(
+        _ kind: Frame.Kind, _ bytes: UnsafeRawBufferPointer, _ stream: KeptStream
+    ) throws(WireViolation) {
+        guard stream.takeOutput(bytes.count) else { throw .unexpected("output beyond its credit") }
+        switch keeper.chronicle.output(stream, isError: kind == .errorOutput, bytes) {
+        case .written: stream.client?.send(kind, stream: stream.clientStream, bytes: bytes)
         case .dropped: break
         case .limitReached:
             stream.hitOutputLimit = true

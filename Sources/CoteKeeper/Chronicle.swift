@@ -133,7 +133,7 @@ final class Chronicle {
     }
 
     /// Keeps a command's bytes. Those of a transfer are a file's content, not a command's output: only counted.
-    func output(_ stream: KeptStream, isError: Bool, _ bytes: [UInt8]) -> Outcome {
+    func output(_ stream: KeptStream, isError: Bool, _ bytes: UnsafeRawBufferPointer) -> Outcome {
         if case .transfer = stream.request, !isError {
             stream.transferred += UInt64(bytes.count)
             return .written
@@ -144,7 +144,7 @@ final class Chronicle {
         }
         let isWritten: Bool
         do {
-            isWritten = try bytes.withUnsafeBytes { try journal.output(n: stream.number, isError: isError, $0) }
+            isWritten = try journal.output(n: stream.number, isError: isError, bytes)
         } catch {
             return .diskFull
         }

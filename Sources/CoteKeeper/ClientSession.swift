@@ -38,6 +38,10 @@ final class ClientSession {
 
     func send(_ frame: Frame, stream: UInt32) { send(frame.kind, stream: stream, payload: frame.payload) }
 
+    func send(_ kind: Frame.Kind, stream: UInt32, bytes: UnsafeRawBufferPointer) {
+        link?.send(kind, stream: stream, bytes: bytes)
+    }
+
     func flush() { link?.flush() }
 
     /// Ends the connection without telling `onEnd`.
@@ -50,6 +54,9 @@ final class ClientSession {
         switch event {
         case .frame(let frame):
             do { try handle(frame) } catch { leave() }
+        case .data(let kind, let stream, let bytes):
+            guard greeted, kind == .input else { return leave() }
+            onFrame(route(stream), Frame(kind, stream: stream, payload: Array(bytes)))
         case .closed, .violation: leave()
         }
     }
@@ -78,7 +85,7 @@ final class ClientSession {
         case .stop:
             var reader = PayloadReader(frame.payload, "stop")
             onStop(try reader.get())
-        case .input, .inputEnd, .credit, .signal, .resize: onFrame(route(frame.stream), frame)
+        case .inputEnd, .credit, .signal, .resize: onFrame(route(frame.stream), frame)
         default: throw .unexpected("\(frame.kind)")
         }
     }

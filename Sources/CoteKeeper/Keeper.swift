@@ -30,11 +30,13 @@ public final class Keeper {
     private var memory: MemoryWatch?
     private var seenKills: UInt64 = 0
     private var phase = StateReport(.creating)
+    private var isSealed = false
     private let reaper: ChildReaper
     private let termination: SignalDescriptor
 
     /// Runs one sandbox to its end; the program's exit code.
     public static func main(driver: any SandboxDriver, guards: GuardSet) -> Int32 {
+        Processes.resetSignals()
         ignoreBrokenPipes()
         do {
             let loop = try EventLoop()
@@ -164,6 +166,7 @@ extension Keeper {
 
     /// The sandbox is up: what only its start needed goes.
     private func seal() {
+        isSealed = true
         do { try KeeperSeal.apply() } catch {
             return handle(.sealFailed("\(error)"))
         }
@@ -259,7 +262,8 @@ extension Keeper {
         while Processes.reapAny(waiting: true) != nil {}
         agent?.endAll()
         memory?.stop()
-        driver.cleanUp(plan)
+        // Sealed, it cannot; then whoever looks at the sandbox next does, starting with the client that waits.
+        if !isSealed { driver.cleanUp(plan) }
         let report: StateReport
         switch end {
         case .stopped: report = StateReport(.stopped)

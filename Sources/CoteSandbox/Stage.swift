@@ -76,13 +76,13 @@ public struct Stage {
         try Mounts.changeRoot(to: new)
     }
 
-    /// Takes away what only the sandbox's start needed. What stays: the sandbox's own directories, `/proc` of the
-    /// keeper's own namespace, and the control groups.
+    /// Takes away what only the sandbox's start needed, so that nothing but the sandbox's own directories can be named.
+    /// `/proc` and `/sys` go too: their files answer to user 0, with or without a capability.
     public static func seal() throws(SystemError) {
         // The box's mounts live on in the sandbox's own namespace.
         try Mounts.unmount(box)
         for name in try hostDirectories() { try Mounts.unmount("/" + name) }
-        try Mounts.unmount("/dev")
+        for path in ["/dev", "/sys", "/proc"] { try Mounts.unmount(path) }
     }
 
     /// crun will not start where a second, v2 tree has controllers of its own; here the tree is not used anyway.

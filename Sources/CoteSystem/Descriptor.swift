@@ -131,6 +131,20 @@ extension Descriptor {
         throw SystemError("write")
     }
 
+    /// Writes what fits of `head` and then `body` without waiting; 0 when nothing does.
+    public func write(some head: [UInt8], _ body: UnsafeRawBufferPointer) throws(SystemError) -> Int {
+        let count = head.withUnsafeBytes { head in
+            var parts = [
+                iovec(iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count),
+                iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count),
+            ]
+            return writev(raw, &parts, 2)
+        }
+        if count >= 0 { return count }
+        if errno == EAGAIN || errno == EINTR { return 0 }
+        throw SystemError("writev")
+    }
+
     /// Writes all of `bytes`, waiting as long as it takes.
     public func write(all bytes: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = bytes
@@ -149,8 +163,7 @@ extension Descriptor {
 
     /// Writes all of `bytes`, waiting as long as it takes.
     public func write(all bytes: [UInt8]) throws(SystemError) {
-        let raw = bytes.withUnsafeBytes { UnsafeRawBufferPointer($0) }
-        try withExtendedLifetime(bytes) { () throws(SystemError) in try write(all: raw) }
+        try bytes.span.withUnsafeBytes { raw throws(SystemError) in try write(all: raw) }
     }
 
     /// Everything up to the end of the file, waiting for it.

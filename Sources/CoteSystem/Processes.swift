@@ -4,6 +4,7 @@ import Glibc
 /// Calls about this process and its children.
 public enum Processes {
     private static let dumpable: CInt = 4  // PR_SET_DUMPABLE
+    private static let readBounding: CInt = 23  // PR_CAPBSET_READ
     private static let dropBounding: CInt = 24  // PR_CAPBSET_DROP
     private static let noNewPrivileges: CInt = 38  // PR_SET_NO_NEW_PRIVS
 
@@ -15,6 +16,14 @@ public enum Processes {
 
     private static func set(_ option: CInt, _ value: UInt) throws(SystemError) {
         try check("prctl") { cl_prctl(option, value, 0, 0, 0) }
+    }
+
+    /// Gives every signal its standard action, whatever started this program with. For programs that start others.
+    public static func resetSignals() { cl_reset_signals() }
+
+    /// The capabilities (bit = number) that a program started from here could still gain; read once.
+    static let boundingSet: UInt64 = (UInt(0)..<64).reduce(0) { set, capability in
+        cl_prctl(readBounding, capability, 0, 0, 0) == 1 ? set | 1 << UInt64(capability) : set
     }
 
     /// Empties every capability set of this process, the bounding set too.

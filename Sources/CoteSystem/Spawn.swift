@@ -215,6 +215,7 @@ extension SpawnRequest {
                     request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
                     request.oom_score = oomScore ?? CInt.min
                     request.drop_capabilities = dropCapabilities ? 1 : 0
+                    request.drop_bounding = dropCapabilities ? Processes.boundingSet : 0
                     request.no_new_privileges = noNewPrivileges ? 1 : 0
                     request.parent_death_signal = parentDeathSignal
                     request.status = status

@@ -8,6 +8,8 @@ public final class FrameLink {
     /// What the other side did.
     public enum Event {
         case frame(Frame)
+        /// Bytes of a stream (`input`, `output`, `errorOutput`), to be used before the handler returns.
+        case data(Frame.Kind, stream: UInt32, UnsafeRawBufferPointer)
         /// It closed the stream, or reading failed. Nothing more comes.
         case closed
         /// It broke the protocol. Nothing more comes.
@@ -23,7 +25,6 @@ public final class FrameLink {
     private var isOpen = true
     private var handler: (Event) -> Void
     private var drained: () -> Void = {}
-    private var buffer = ReadBuffer(size: 128 << 10)
 
     /// Starts reading at once; `handler` is called from the loop only.
     public init(
@@ -52,7 +53,15 @@ public final class FrameLink {
     /// Sends bytes as one frame; at most the kind's limit.
     public func send(_ kind: Frame.Kind, stream: UInt32, bytes: UnsafeRawBufferPointer) {
         guard isOpen else { return }
-        Frame.encode(kind, stream: stream, payload: bytes, into: &outgoing)
+        flush()
+        let header = Frame.header(kind, stream: stream, length: bytes.count)
+        // Where nothing waits, the bytes go straight from the caller's buffer; only what does not fit is kept.
+        var count = 0
+        if backlog == 0 { count = (try? descriptor.write(some: header, bytes)) ?? 0 }
+        guard count < header.count + bytes.count else { return }
+        outgoing.append(contentsOf: header.dropFirst(count))
+        outgoing.append(contentsOf: bytes.dropFirst(max(0, count - header.count)))
+        settle()
     }
 
     /// Writes what can be written without waiting.
@@ -103,21 +112,34 @@ public final class FrameLink {
     private func ready(_ interest: EventLoop.Interest) {
         if interest.contains(.write) { flush() }
         guard isOpen, interest.contains(.read) || !interest.isDisjoint(with: .hangUp) else { return }
-        let outcome: ReadOutcome
-        do { outcome = try buffer.read(descriptor) } catch { outcome = .end }
+        var outcome = ReadOutcome.end
+        decoder.fill { room in
+            outcome = (try? descriptor.read(into: room)) ?? .end
+            if case .bytes(let count) = outcome { return count }
+            return 0
+        }
         switch outcome {
         case .wouldBlock: return
         case .end: finish(.closed)
-        case .bytes(let count): receive(count)
+        case .bytes: receive()
         }
     }
 
-    private func receive(_ count: Int) {
-        buffer.first(count) { decoder.append($0) }
+    private func receive() {
         do {
-            while isOpen, let frame = try decoder.next() { handler(.frame(frame)) }
+            while isOpen, let position = try decoder.nextPosition() { deliver(position) }
         } catch {
             finish(.violation(error))
+        }
+    }
+
+    private func deliver(_ position: FrameDecoder.Position) {
+        let (kind, stream) = (position.kind, position.stream)
+        decoder.withPayload(position) { payload in
+            switch kind {
+            case .input, .output, .errorOutput: handler(.data(kind, stream: stream, payload))
+            default: handler(.frame(Frame(kind, stream: stream, payload: Array(payload))))
+            }
         }
     }
 

@@ -73,7 +73,8 @@ struct cl_spawn {
     size_t group_count;
     int file_mode_mask;                      ///< -1: inherit
     int oom_score;                           ///< written to the child's oom_score_adj unless INT32_MIN
-    int drop_capabilities;                   ///< empties every capability set and the bounding set
+    uint64_t drop_bounding;                  ///< capabilities (bit = number) to take from the bounding set
+    int drop_capabilities;                   ///< empties every other capability set
     int no_new_privileges;
     int parent_death_signal;                 ///< 0: none
     int status;                              ///< close-on-exec pipe: two int32, stage and errno, on failure
@@ -81,6 +82,9 @@ struct cl_spawn {
 
 /// Forks by clone(2) and runs the child side. Returns the pid, or -1 with errno; `*pidfd` is a descriptor for it.
 pid_t cl_spawn(const struct cl_spawn *request, int *pidfd);
+
+/// Gives every signal its standard action and unblocks all: a program may be started with some ignored.
+void cl_reset_signals(void);
 
 int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal);
