@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 STAGE := $(CURDIR)/.build/stage
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
-COTE_REQUIRE ?= root,crun
+COTE_REQUIRE ?= root,crun,docutils
 # Inputs for each fuzz test; `make test` runs what the tests themselves say.
 SOAK_INPUTS ?= 200000000
 
@@ -26,6 +26,7 @@ demo: build
 # The last lines are those of `swift test`, so what only builds comes before it.
 test:
 	scripts/setup test
+	scripts/fetch-python-project >/dev/null
 	$(MAKE) --no-print-directory lint
 	swift build --build-tests
 	if [ -d Examples ]; then \

@@ -1,3 +1,4 @@
+import CoteSystem
 import Glibc
 public import Testing
 
@@ -6,11 +7,14 @@ public import Testing
 public enum Requirement: String, Sendable, CaseIterable {
     case root
     case crun
+    /// The project that `scripts/fetch-python-project` fetches.
+    case docutils
 
     fileprivate var isMet: Bool {
         switch self {
         case .root: geteuid() == 0
         case .crun: access("/usr/bin/crun", X_OK) == 0
+        case .docutils: (try? Files.list(Workbench.repository + "/.build/fixtures"))?.isEmpty == false
         }
     }
 

@@ -79,6 +79,9 @@ public struct Workbench: Sendable {
         }
     }
 
+    /// The root of this repository's source.
+    public static let repository = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+
     /// Where the programs of this build are: beside the bundle of tests that is mapped into this process.
     public static let builtPrograms: String = {
         let maps = (try? Files.readText("/proc/self/maps", limit: 8 << 20)) ?? ""
