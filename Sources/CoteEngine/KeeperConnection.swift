@@ -54,7 +54,7 @@ final class KeeperConnection: Sendable {
             let execution = Execution(stream: state.nextStream, connection: self)
             state.nextStream += 1
             if state.isLost {
-                execution.fail(Self.lost(id, state.report))
+                execution.fail(Self.lost(id, Self.settled(state)))
             } else {
                 state.executions[execution.stream] = WeakExecution(value: execution)
             }
