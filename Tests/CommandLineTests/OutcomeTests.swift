@@ -50,7 +50,7 @@ import Testing
 
     @Test func `a sandbox that has ended says how`() async throws {
         try await Workbench.with { bench in
-            #expect(try await bench.cote(["create", "host", "--name", "short", "--timeout", "300ms"]).code == 0)
+            #expect(try await bench.cote(["create", "host", "--name", "short", "--timeout", "1s"]).code == 0)
             let expired = try await bench.cote(["exec", "short", "--", "sleep", "600"])
             #expect(expired.code == 125)
             #expect(expired.told?.message.contains("died (expired)") == true)
