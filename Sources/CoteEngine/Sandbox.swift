@@ -52,20 +52,25 @@ public final class Sandbox: Sendable {
     }
 
     func collect(_ execution: Execution, input: [UInt8]?, limit: Int) async throws(CoteError) -> Output {
+        guard let input else { return try await gather(execution, limit: limit) }
         async let feeding: Void = Self.feed(execution, input)
+        let output = try await gather(execution, limit: limit)
+        await feeding
+        return output
+    }
+
+    private func gather(_ execution: Execution, limit: Int) async throws(CoteError) -> Output {
         var output = Output(result: CommandResult(exitCode: 0), standardOutput: [], standardError: [])
         while let chunk = await execution.nextOutput() {
             let kept = chunk.isError ? output.standardError.count : output.standardOutput.count
             let bytes = chunk.bytes.prefix(max(0, limit - kept))
             if chunk.isError { output.standardError += bytes } else { output.standardOutput += bytes }
         }
-        await feeding
         output.result = try await execution.wait()
         return output
     }
 
-    private static func feed(_ execution: Execution, _ input: [UInt8]?) async {
-        guard let input else { return }
+    private static func feed(_ execution: Execution, _ input: [UInt8]) async {
         await execution.write(input)
         execution.closeInput()
     }

@@ -7,7 +7,8 @@ struct CommandPlan {
     private(set) var spawn: SpawnRequest
 
     private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    private static let outOfMemoryScore: CInt = 500
+    /// The kernel's choice when memory runs out is to be a command, not the agent, which has 0.
+    static let outOfMemoryScore: Int32 = 500
 
     init(_ command: Command, guards: GuardSet) throws(CoteError) {
         let account = try Self.account(command.user)
@@ -28,7 +29,6 @@ struct CommandPlan {
         spawn.dropCapabilities = guards.holds(.commandCapabilities)
         spawn.noNewPrivileges = guards.holds(.noNewPrivileges)
         spawn.keepsOtherDescriptors = !guards.holds(.closedDescriptors)
-        spawn.oomScore = guards.holds(.commandOOMScore) ? Self.outOfMemoryScore : nil
     }
 
     private static func account(_ user: String?) throws(CoteError) -> Account {

@@ -25,6 +25,8 @@ final class Execution {
     private var reportedExit = false
     private var timedOut = false
     private var timer: EventLoop.Timer?
+    private var announcement: EventLoop.Timer?
+    private var isRunning = false
 
     init(_ stream: UInt32, _ request: OpenRequest, agent: Agent) throws(CoteError) {
         self.stream = stream
@@ -56,6 +58,7 @@ final class Execution {
             }
         }
         try launch.watch(on: agent.loop) { [unowned self] in launched() }
+        announceLater()
     }
 
     // MARK: What the keeper says
@@ -89,22 +92,41 @@ final class Execution {
     func ended(_ status: ExitStatus) {
         self.status = status
         if let timer { agent.loop.cancel(timer) }
-        launched()
+        announce()
         settle()
     }
 
     /// The child has become its program, or never will.
     private func launched() {
-        guard let launch else { return }
+        guard let launch, !isRunning else { return }
         switch launch.outcome() {
         case .pending: return
         case .running:
-            self.launch = nil
-            agent.send(.opened, stream)
+            isRunning = true
+            if status == nil, agent.guards.holds(.commandOOMScore) {
+                Processes.setOutOfMemoryScore(pid, CommandPlan.outOfMemoryScore)
+            }
         case .failed(let error):
-            self.launch = nil
             agent.send(.refused, stream, Refusal(error.code, error.message).payload)
             finish()
+        }
+        launch.unwatch(on: agent.loop)
+    }
+
+    /// Tells that the command runs: with its first output or its exit, if they come soon, for a word of its own would
+    /// wake the keeper and the client for nothing.
+    private func announce() {
+        launched()
+        guard launch != nil, isRunning else { return }
+        launch = nil
+        if let announcement { agent.loop.cancel(announcement) }
+        agent.send(.opened, stream)
+    }
+
+    private func announceLater() {
+        announcement = agent.loop.schedule(after: 2_000_000) { [weak self] in
+            self?.announce()
+            if self?.launch != nil { self?.announceLater() }
         }
     }
 
@@ -114,6 +136,7 @@ final class Execution {
         guard most > 0 else { return output.pause() }
         let count = output.read(into: &agent.buffer, limit: most)
         guard count > 0, outgoing.take(exactly: count) else { return }
+        announce()
         agent.buffer.first(count) { agent.send(output.kind, stream, bytes: $0) }
     }
 
@@ -167,6 +190,9 @@ final class Execution {
 
     private func finish() {
         isFinished = true
+        launch?.unwatch(on: agent.loop)
+        launch = nil
+        if let announcement { agent.loop.cancel(announcement) }
         outputs.forEach { $0.close() }
         sink?.close()
         agent.forget(self)

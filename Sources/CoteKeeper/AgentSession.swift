@@ -47,8 +47,10 @@ final class AgentSession {
     }
 
     private func start(_ stream: KeptStream) {
-        keeper.chronicle.started(stream)
         link?.send(.open, stream: stream.number, payload: stream.request.payload)
+        // The agent starts the command while this writes it down; nothing it answers is looked at before that is done.
+        link?.flush()
+        keeper.chronicle.started(stream)
     }
 
     /// Passes on what a client says about its stream. What exceeds a credit is dropped with the client's stream.
@@ -171,11 +173,12 @@ final class AgentSession {
 
     private func exited(_ stream: KeptStream, _ reported: CommandResult) throws(WireViolation) {
         guard !stream.hasExited else { throw .unexpected("exit") }
-        keeper.noteKills()
-        stream.hasExited = true
         var result = reported
-        result.outputLimit = stream.hitOutputLimit
         let wasKilled = result.signal == SIGKILL || result.exitCode == 128 + SIGKILL
+        // The kernel's own notice may come later; reading the count takes longer than all the rest here.
+        if wasKilled { keeper.noteKills() }
+        stream.hasExited = true
+        result.outputLimit = stream.hitOutputLimit
         if wasKilled, stream.sawKill, unexplainedKills > 0 {
             unexplainedKills -= 1
             result.outOfMemory = true

@@ -60,9 +60,12 @@ final class Chronicle {
     /// The next command's number, kept across restarts of the sandbox.
     func nextExecution() -> UInt32 {
         executions += 1
+        return executions
+    }
+
+    private func keepCount() {
         let text = Array("\(executions)\n".utf8)
         _ = text.withUnsafeBytes { pwrite(counter.raw, $0.baseAddress, $0.count, 0) }
-        return executions
     }
 
     // MARK: The sandbox
@@ -106,6 +109,7 @@ final class Chronicle {
     // MARK: Commands
 
     func started(_ stream: KeptStream) {
+        keepCount()
         switch stream.request {
         case .command(let command):
             record("exec-start") {
