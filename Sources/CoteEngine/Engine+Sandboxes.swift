@@ -92,14 +92,22 @@ extension Engine {
         public var leftovers: [SandboxID] = []
     }
 
+    /// Whether it may go; one whose creator died before it wrote down what it is may too.
+    private func hasEnded(_ id: SandboxID) -> Bool {
+        do throws(CoteError) { return try !store.reconcile(id).state.phase.isAlive } catch {
+            return error.code == .unknownSandbox
+        }
+    }
+
     /// Removes every sandbox that has ended, every journal without a sandbox, and what a crash left on the host.
     public func prune(dryRun: Bool = false) -> Pruned {
         var pruned = Pruned()
         for id in store.ids() {
-            guard let summary = try? store.reconcile(id), !summary.state.phase.isAlive else { continue }
+            guard hasEnded(id) else { continue }
             let done: Void? = try? store.whileUnkept(id) { if !dryRun { store.forget(id) } }
             if done != nil { pruned.sandboxes.append(id) }
         }
+        if !dryRun { store.releaseOrphans() }
         // Looked for before the sandboxes: what is being created just now makes its own directory first.
         let journals = store.journals()
         let directories = ((try? Files.list(configuration.runtime)) ?? []).compactMap { SandboxID($0) }

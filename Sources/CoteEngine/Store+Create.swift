@@ -93,6 +93,19 @@ extension Store {
         throw SystemError("range", code: ENOSPC)
     }
 
+    /// Frees the names and user ranges of sandboxes that are not there: their creator died on the way. A sandbox's
+    /// directory is made before it reserves anything, so one that is being created keeps what it has.
+    func releaseOrphans() {
+        for folder in ["names", "ranges"].map({ "\(configuration.home)/\($0)" }) {
+            for file in ((try? Files.list(folder)) ?? []).map({ "\(folder)/\($0)" }) {
+                guard let text = try? Files.readText(file, limit: 64), let id = SandboxID(String(text.prefix(12))),
+                    !Files.exists(sandbox(id))
+                else { continue }
+                try? Files.remove(file)
+            }
+        }
+    }
+
     /// Removes every trace of a sandbox but its journal. The caller holds its lock, or made it just now.
     func forget(_ id: SandboxID) {
         if let spec = try? spec(id) {
