@@ -49,17 +49,26 @@ public struct Workbench: Sendable {
     }
 
     private func close() async {
+        // Before what names them is removed.
+        let ids = known()
         if let engine = try? Engine(configuration) {
             for summary in engine.list() { try? await engine.remove(summary.spec.id.text, force: true) }
             _ = engine.prune()
         }
-        for leak in leaks() { Issue.record("left behind: \(leak)") }
+        for leak in leaks(of: ids) { Issue.record("left behind: \(leak)") }
         try? Files.removeTree(directory)
     }
 
-    /// What of this workbench is still on the host.
-    public func leaks() -> [String] {
-        let ids = Set(((try? Files.list(home + "/journals")) ?? []) + ((try? Files.list(home + "/sandboxes")) ?? []))
+    /// The ids of every sandbox of which there is a trace on disk.
+    private func known() -> Set<String> {
+        Set(((try? Files.list(home + "/journals")) ?? []) + ((try? Files.list(home + "/sandboxes")) ?? []))
+    }
+
+    /// What of this workbench is on the host now.
+    public func leaks() -> [String] { leaks(of: known()) }
+
+    /// What of this workbench, and of the sandboxes `ids` that it had, is still on the host.
+    private func leaks(of ids: Set<String>) -> [String] {
         var leaks = ((try? Files.list(home + "/sandboxes")) ?? []).map { "sandbox \($0)" }
         leaks += ((try? Files.list(home + "/names")) ?? []).map { "name \($0)" }
         leaks += ((try? Files.list(home + "/ranges")) ?? []).map { "user range \($0)" }
@@ -67,15 +76,18 @@ public struct Workbench: Sendable {
         leaks += Cgroup.present().filter { ids.contains($0.text) }.map { "control group of \($0)" }
         let mounts = (try? Files.readText("/proc/self/mountinfo", limit: 8 << 20)) ?? ""
         leaks += mounts.split(separator: "\n").filter { $0.contains(directory) }.map { "mount \($0)" }
-        return leaks + Self.keepers().filter { $0.contains(directory) || ids.contains(where: $0.contains) }
+        return leaks + keepers(of: ids)
     }
 
-    /// The command lines of keepers that are alive on this host.
-    private static func keepers() -> [String] {
+    /// Keepers of this workbench that are alive, known by their sandbox or by where their log is.
+    private func keepers(of ids: Set<String>) -> [String] {
         ((try? Files.list("/proc")) ?? []).filter { Int($0) != nil }.compactMap { pid in
             guard let bytes = try? Files.read("/proc/\(pid)/cmdline"), !bytes.isEmpty else { return nil }
-            let line = String(decoding: bytes.map { $0 == 0 ? 0x20 : $0 }, as: UTF8.self)
-            return line.hasPrefix("cote-keeper") ? "process \(pid) \(line)" : nil
+            let words = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+            guard words.first == "cote-keeper" else { return nil }
+            let log = (try? Files.linkTarget("/proc/\(pid)/fd/2")) ?? ""
+            let isOurs = log.hasPrefix(directory + "/") || !ids.isDisjoint(with: words)
+            return isOurs ? "process \(pid) \(words.joined(separator: " "))" : nil
         }
     }
 
