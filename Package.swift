@@ -109,6 +109,7 @@ let package = Package(
         tests("ConformanceTests", sandboxed),
         tests("SecurityTests", sandboxed),
         tests("CommandLineTests", sandboxed),
+        tests("FaultTests", sandboxed + ["CoteSandbox", "CoteWire"]),
     ],
     swiftLanguageModes: [.v6]
 )
