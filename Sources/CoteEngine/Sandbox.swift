@@ -77,7 +77,9 @@ public final class Sandbox: Sendable {
 
     /// Waits until commands can run.
     func ready() async throws(CoteError) {
-        let report = await connection.wait { $0 == .ready || $0 == .stopping }
+        var report = await connection.wait { $0 == .ready || $0 == .stopping }
+        // Why it does not come up is known at its end.
+        if report.phase == .stopping { report = await connection.wait { !$0.isAlive } }
         if report.phase == .died { throw CoteError.died(id, report) }
         if report.phase != .ready { throw CoteError(.wrongState, "sandbox \(id) is \(report.phase.rawValue)") }
     }
