@@ -6,6 +6,8 @@ import CoteWire
 final class ClientSession {
     /// Streams one client may have open at once.
     private static let mostStreams = 1024
+    /// Bytes that it may leave unread before its requests wait.
+    private static let mostBacklog = 1 << 20
 
     private var link: FrameLink?
     private var greeted = false
@@ -26,6 +28,7 @@ final class ClientSession {
 
     init(_ descriptor: consuming Descriptor, on loop: EventLoop) throws(SystemError) {
         link = try FrameLink(descriptor, on: loop) { [unowned self] event in receive(event) }
+        link?.mostBacklog = Self.mostBacklog
         send(.hello, payload: Hello().payload)
     }
 

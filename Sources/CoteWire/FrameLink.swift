@@ -21,7 +21,7 @@ public final class FrameLink {
     private var decoder = FrameDecoder()
     private var outgoing: [UInt8] = []
     private var sent = 0
-    private var isWriting = false
+    private var interest = EventLoop.Interest.read
     private var isOpen = true
     private var handler: (Event) -> Void
     private var drained: () -> Void = {}
@@ -40,6 +40,9 @@ public final class FrameLink {
 
     /// Bytes that the other side has not taken yet.
     public var backlog: Int { outgoing.count - sent }
+
+    /// Above this backlog nothing is read: a peer that asks and does not listen waits, and costs no more memory.
+    public var mostBacklog = Int.max
 
     /// Called when a backlog has been taken whole.
     public func onDrained(_ action: @escaping () -> Void) { drained = action }
@@ -103,10 +106,13 @@ public final class FrameLink {
             outgoing.removeFirst(sent)
             sent = 0
         }
-        guard waits != isWriting else { return }
-        isWriting = waits
-        loop.change(descriptor, waits ? [.read, .write] : .read)
-        if !waits { drained() }
+        let wasWaiting = interest.contains(.write)
+        let wanted: EventLoop.Interest = !waits ? .read : backlog > mostBacklog ? .write : [.read, .write]
+        if wanted != interest {
+            interest = wanted
+            loop.change(descriptor, wanted)
+        }
+        if wasWaiting, !waits { drained() }
     }
 
     private func ready(_ interest: EventLoop.Interest) {
