@@ -51,19 +51,10 @@ extension Crash {
         }
         for summary in ended {
             #expect(summary.state.phase == .stopped || summary.state.reason == .keeperLost, "\(summary.state)")
-            _ = try await scene.await("its keeper's end") {
-                Victim.keeper(of: summary.spec.id, engine) == nil ? true : nil
-            }
-            try await eventuallyNothingAlive(summary.spec.id)
+            try await scene.expectNothingAlive(summary.spec.id)
             if summary.state.phase == .stopped { try scene.journal(summary.spec.id) }
         }
         return ended.isEmpty ? "before run" : "run, \(ended[0].state.phase)"
-    }
-
-    /// The keeper says that it is over a moment before it is.
-    private func eventuallyNothingAlive(_ id: SandboxID) async throws {
-        _ = try await scene.await("no process of \(id)") { ProcessTable.members(of: id).isEmpty ? true : nil }
-        scene.expectNothingAlive(id)
     }
 
     /// A command goes on without the one who asked for it, and comes to its end in the journal.

@@ -60,7 +60,7 @@ struct Crash {
             #expect(error?.code == .sandboxDied && error?.message.contains("keeper-lost") == true, "\(error as Any)")
         }
         try keeper.ended()
-        try scene.expectDeath(sandbox.id, .keeperLost)
+        try await scene.expectDeath(sandbox.id, .keeperLost)
         if random.flag() { try await scene.expectRestart(sandbox.id) }
         return "ready"
     }
@@ -75,7 +75,7 @@ struct Crash {
         let result = await creation.result
         try keeper.ended()
         guard case .failure(let error) = result else {
-            try scene.expectDeath(id, .keeperLost)
+            try await scene.expectDeath(id, .keeperLost)
             return "just ready"
         }
         #expect("\(error)".contains("keeper-lost"), "\(error)")
@@ -98,7 +98,7 @@ struct Crash {
             #expect(error?.code == .sandboxDied && error?.message.contains("killed") == true, "\(error as Any)")
         }
         try keeper.ended()
-        try scene.expectDeath(sandbox.id, .killed)
+        try await scene.expectDeath(sandbox.id, .killed)
         if random.flag() { try await scene.expectRestart(sandbox.id) }
         return "ready"
     }
@@ -162,7 +162,7 @@ struct Crash {
         case .failure(let error):
             #expect(isHit && "\(error)".contains("start-failed"), "\(error)")
             _ = try await scene.await("its keeper's end") { Victim.keeper(of: id, engine) == nil ? true : nil }
-            try scene.expectDeath(id, .startFailed)
+            try await scene.expectDeath(id, .startFailed)
             if random.flag() { try await scene.expectRestart(id) }
             return "of an old sandbox"
         }

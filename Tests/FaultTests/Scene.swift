@@ -44,21 +44,27 @@ struct Scene: Sendable {
     /// What must hold of a sandbox that has died: the reason, nothing alive, and a journal that tells all.
     func expectDeath(
         _ id: SandboxID, _ reason: DeathReason, _ location: SourceLocation = #_sourceLocation
-    ) throws {
+    ) async throws {
         let summary = try engine.show(id.text)
         #expect(summary.state.phase == .died, sourceLocation: location)
         #expect(summary.state.reason == reason, "\(summary.state)", sourceLocation: location)
         #expect(engine.list().first { $0.spec.id == id }?.state == summary.state, sourceLocation: location)
-        expectNothingAlive(id, location)
+        try await expectNothingAlive(id, location)
         let records = try journal(id, location)
         #expect(records.last?.kind == "sandbox-died", sourceLocation: location)
         #expect(records.last?.string("reason") == reason.rawValue, sourceLocation: location)
     }
 
-    /// No process of it and no control group.
-    func expectNothingAlive(_ id: SandboxID, _ location: SourceLocation = #_sourceLocation) {
-        #expect(ProcessTable.members(of: id) == [], "processes of \(id)", sourceLocation: location)
-        #expect(!Cgroup.present().contains(id), "control group of \(id)", sourceLocation: location)
+    /// No process of it, and no control group once somebody has looked: a sealed keeper cannot remove its own.
+    func expectNothingAlive(_ id: SandboxID, _ location: SourceLocation = #_sourceLocation) async throws {
+        _ = try await self.await("the end of all processes of \(id)") {
+            ProcessTable.members(of: id).isEmpty ? true : nil
+        }
+        _ = try await self.await("the end of \(id)'s keeper and control group") {
+            _ = try engine.show(id.text)
+            return Cgroup.present().contains(id) || Files.exists("\(bench.runtime)/\(id)") ? nil : true
+        }
+        #expect(ProcessTable.members(of: id) == [], sourceLocation: location)
     }
 
     /// A journal, read to its end: whole lines with ascending numbers.

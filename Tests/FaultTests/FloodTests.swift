@@ -1,0 +1,91 @@
+import CoteEngine
+import CoteJournal
+import CoteModel
+import CoteSystem
+import CoteTestSupport
+import Glibc
+import Testing
+
+extension FaultTests {
+    /// Commands that write without end.
+    @Suite struct FloodTests {
+        private static let limits = Limits(journal: ByteCount(1 << 20))
+        private static let flood = Command(["yes", "more and more"])
+
+        @Test func `a flood with a reader ends at the journal's limit`() async throws {
+            try await Scene.with { scene in
+                let sandbox = try await scene.engine.create(SandboxRequest(limits: Self.limits))
+                let output = try await sandbox.run(Self.flood)
+                #expect(output.result.outputLimit && output.result.shellCode == 125, "\(output.result)")
+                try await Self.expectFull(scene, sandbox)
+            }
+        }
+
+        @Test func `a flood that nobody reads holds up itself alone, until somebody does`() async throws {
+            try await Scene.with { scene in
+                let sandbox = try await scene.engine.create(SandboxRequest(limits: Self.limits))
+                let flood = try sandbox.start(Self.flood)
+                try await flood.started()
+                // The neighbour has its own credit.
+                let neighbour = try await sandbox.run(Command(["sh", "-c", "echo one; sleep 0.05; echo two"]))
+                #expect(neighbour.text == "one\ntwo\n")
+                // What came without being asked for is one window, not the limit.
+                let written = try scene.journal(sandbox.id).compactMap(\.data).reduce(0) { $0 + $1.count }
+                #expect(written <= 300_000, "\(written) bytes")
+                let result = try await flood.wait()
+                #expect(result.outputLimit)
+                try await Self.expectFull(scene, sandbox)
+            }
+        }
+
+        @Test func `a flood whose client has gone ends at the journal's limit too`() async throws {
+            try await Scene.with { scene in
+                let sandbox = try await scene.engine.create(SandboxRequest(limits: Self.limits))
+                let client = try Client(scene.bench, ["exec", sandbox.id.text, "--"] + Self.flood.arguments)
+                _ = try await scene.await("the flood") {
+                    try scene.journal(sandbox.id).contains { $0.kind == "stdout" } ? true : nil
+                }
+                try client.kill()
+                try await Self.expectFull(scene, sandbox)
+            }
+        }
+
+        /// The end is told, the limit held, the sandbox alive, and no further command let in.
+        private static func expectFull(_ scene: Scene, _ sandbox: Sandbox) async throws {
+            let end = try await scene.await("the end of the flood") {
+                try scene.journal(sandbox.id).last { $0.kind == "exec-exit" && $0.string("reason") != nil }
+            }
+            #expect(end.string("reason") == "output-limit")
+            let path = "\(scene.bench.home)/journals/\(sandbox.id)/log.jsonl"
+            let size = try Files.status(path).st_size
+            #expect(size > 900_000 && size < (1 << 20) + 64_000, "\(size) bytes")
+            let error = await scene.failure { () throws(CoteError) in _ = try await sandbox.run(Command(["true"])) }
+            #expect(error?.code == .outputLimit, "\(error as Any)")
+            #expect(try scene.engine.show(sandbox.id.text).state.phase == .ready)
+            try await sandbox.remove()
+        }
+
+        @Test func `a full disk ends the sandbox, and its journal still says so`() async throws {
+            try await Scene.with { scene in
+                let journals = scene.bench.home + "/journals"
+                try Files.makeDirectories(journals)
+                try Mounts.mountNew("tmpfs", at: journals, options: "size=1m,mode=0700")
+                do {
+                    let sandbox = try await scene.engine.create(SandboxRequest())
+                    let error = await scene.failure { () throws(CoteError) in _ = try await sandbox.run(Self.flood) }
+                    #expect(error?.message.contains("disk-full") == true, "\(error as Any)")
+                    try await scene.expectDeath(sandbox.id, .diskFull)
+                    // What was kept back for the last words lets it live again, to die of the same.
+                    let second = try await scene.engine.start(sandbox.id.text)
+                    let again = await scene.failure { () throws(CoteError) in _ = try await second.run(Self.flood) }
+                    #expect(again?.message.contains("disk-full") == true, "\(again as Any)")
+                    try await scene.expectDeath(sandbox.id, .diskFull)
+                    try await scene.engine.remove(sandbox.id.text)
+                } catch {
+                    Issue.record(error)
+                }
+                try Mounts.unmount(journals)
+            }
+        }
+    }
+}
