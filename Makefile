@@ -7,9 +7,12 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 # Where a release is laid out for the demo and the benchmarks, as it is when installed.
 STAGE := $(CURDIR)/.build/stage
-SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Examples)
+SWIFT_SOURCES := Package.swift Sources Tests Benchmarks $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
 COTE_REQUIRE ?= root,crun,docutils
+# The benchmark's numbers as JSON, and its other options: --runs N, --only ROW,…, --must-hold.
+BENCH_JSON ?= $(CURDIR)/.build/bench.json
+BENCH_FLAGS ?=
 # Inputs for each fuzz test; `make test` runs what the tests themselves say.
 SOAK_INPUTS ?= 200000000
 
@@ -42,7 +45,8 @@ soak:
 bench: build
 	scripts/setup bench
 	$(MAKE) --no-print-directory stage
-	scripts/bench $(STAGE)/bin/cote
+	swift build -c release --product cote-bench
+	"$$(swift build -c release --show-bin-path)/cote-bench" $(STAGE)/bin/cote --json $(BENCH_JSON) $(BENCH_FLAGS)
 
 # The layout that a program which links the engine looks for.
 install: build
