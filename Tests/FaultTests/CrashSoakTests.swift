@@ -23,7 +23,7 @@ extension FaultTests {
                     let left = scene.ids + (Self.journals(scene))
                     if !left.isEmpty {
                         Issue.record(
-                            "COTE_FUZZ_SEED=\(Fuzzing.seed), round \(round), \(target): left \(left.map { "\($0) \(scene.engine.list().first?.state as Any)" })"
+                            "COTE_FUZZ_SEED=\(Fuzzing.seed), round \(round), \(target): left \(left)"
                         )
                         for id in left { try? await scene.engine.remove(id.text, force: true) }
                         _ = scene.engine.prune()

@@ -37,11 +37,13 @@ extension FaultTests {
             Attack("a kind that is none", hello, tail: [0, 0, 0, 0, 0, 0, 0, 0, 200]),
             Attack("a request before hello", Frame(.open, stream: 1, payload: open)),
             Attack(
-                "a hello of another protocol", Frame(.hello, payload: [1, 2, 3, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+                "a hello of another protocol",
+                Frame(.hello, payload: [1, 2, 3, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
             Attack("hello twice", hello, hello),
             Attack("a stream that is no stream", hello, Frame(.open, stream: 0, payload: open)),
             Attack(
-                "a stream twice", hello, Frame(.open, stream: 7, payload: open), Frame(.open, stream: 7, payload: open)),
+                "a stream twice", hello, Frame(.open, stream: 7, payload: open),
+                Frame(.open, stream: 7, payload: open)),
             Attack("a request that does not read", hello, Frame(.open, stream: 1, payload: [9, 9, 9])),
             Attack("an answer", hello, Frame(.exit, stream: 1, payload: [])),
             Attack("a boot request that does not read", hello, Frame(.boot, payload: [1])),
@@ -133,7 +135,7 @@ extension FaultTests {
                     served += 1
                 }
                 print(
-                    "\(stream) requests, \(served) neighbours, keeper's peak \(before) → \(ProcessTable.peak(keeper.pid)) KiB"
+                    "\(stream) requests, \(served) neighbours, peak \(before) → \(ProcessTable.peak(keeper.pid)) KiB"
                 )
                 #expect(served > 10 && ProcessTable.peak(keeper.pid) - before < 6 << 10)
                 try await sandbox.remove()

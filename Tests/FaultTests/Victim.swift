@@ -3,8 +3,8 @@ import CoteModel
 import CoteSystem
 import Glibc
 
-/// A process of a test's own sandbox. It is held by descriptor before it is verified, so that a signal can meet no other
-/// process, whatever becomes of its pid.
+/// A process of a test's own sandbox. It is held by descriptor before it is verified, so that a signal can meet no
+/// other process, whatever becomes of its pid.
 final class Victim: Sendable {
     private let process: ChildProcess
 
