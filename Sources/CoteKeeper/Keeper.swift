@@ -151,7 +151,7 @@ extension Keeper {
         case .failure(let failure): handle(.runtimeFailed(failure.message))
         case .success(let pid):
             firstProcess = pid
-            memory = MemoryWatch(Cgroup(plan.id), on: loop) { [unowned self] in noteKills() }
+            memory = MemoryWatch(Cgroup(plan.id), on: loop) { [unowned self] in memoryRanOut() }
             chronicle.phaseCompleted("runtime")
             handle(.runtimeStarted)
             if agent?.isGreeted == true { handle(.agentReady) }
@@ -246,6 +246,14 @@ extension Keeper {
 
     private func killFirstProcess() {
         if let firstProcess { kill(firstProcess, SIGKILL) }
+    }
+
+    /// The kernel's notice comes before the kill that it is about: looks a few times more until that has been counted.
+    private func memoryRanOut(looks: Int = 10) {
+        let seen = seenKills
+        noteKills()
+        guard seenKills == seen, looks > 0 else { return }
+        loop.schedule(after: 10_000_000) { [unowned self] in memoryRanOut(looks: looks - 1) }
     }
 
     /// Learns whether the kernel has killed for memory since the last call.

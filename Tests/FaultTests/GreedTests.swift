@@ -102,7 +102,9 @@ extension FaultTests {
                 let output = try await sandbox.run(Command(["sh", "-c", script]))
                 #expect(output.text == "hog: 137\n")
                 #expect(output.result.exitCode == 0 && !output.result.outOfMemory, "\(output.result)")
-                #expect(try scene.journal(sandbox.id).contains { $0.kind == "sandbox-oom" })
+                _ = try await scene.await("the kernel's kill in the journal") {
+                    try scene.journal(sandbox.id).contains { $0.kind == "sandbox-oom" } ? true : nil
+                }
                 #expect(try scene.engine.show(sandbox.id.text).state.phase == .ready)
                 try await sandbox.remove()
             }
