@@ -34,8 +34,8 @@ extension Benchmark {
         row.notes = [
             "1 GiB of text; a client reads all of it meanwhile; after each run the journal's bytes are compared "
                 + "with the file's",
-            "the same command's output through a pipe into cat > file; a copy from file to file moves no byte through a "
-                + "program and is shown for comparison",
+            "the same command's output through a pipe into cat > file; a copy from file to file moves no byte through "
+                + "a program and is shown for comparison",
             "the keeper's peak is its largest resident set, in MiB",
         ]
         return row
