@@ -188,6 +188,14 @@ import Testing
                 Step(.diskFull, .enter(.stopping), .killFirstProcess), Step(.diskFull),
                 Step(.firstProcessEnded(killed, outOfMemory: false), died(.diskFull, "no space left for the journal")),
             ]),
+        Story(
+            "a keeper that cannot be sealed",
+            ready + [
+                Step(.sealFailed("capset"), .enter(.stopping), .killFirstProcess),
+                Step(
+                    .firstProcessEnded(killed, outOfMemory: false),
+                    died(.bootFailed, "the keeper cannot give up its privileges: capset")),
+            ]),
         Story("a boot that was timed out too late", ready + [Step(.bootTimedOut)]),
     ]
 

@@ -13,7 +13,7 @@ enum RandomLife {
         .firstProcessEnded(.exited(0), outOfMemory: false), .firstProcessEnded(.exited(1), outOfMemory: true),
         .firstProcessEnded(.signaled(SIGKILL), outOfMemory: false),
         .firstProcessEnded(.signaled(SIGKILL), outOfMemory: true), .bootTimedOut, .lifetimeOver, .diskFull,
-        .stopRequested, .commandsEnded, .graceOver,
+        .sealFailed("no"), .stopRequested, .commandsEnded, .graceOver,
     ]
 
     /// What ends every life that began, whatever came before.
@@ -30,7 +30,7 @@ enum RandomLife {
                 (.agentLost, .agentClosed), (.bootFailed, .agentClosed), (.agentLost, .firstProcessEnded(.exited, _)),
                 (.bootFailed, .firstProcessEnded(.exited, _)), (.startFailed, .runtimeFailed),
                 (.protocolViolation, .agentViolated), (.bootTimeout, .bootTimedOut), (.expired, .lifetimeOver),
-                (.diskFull, .diskFull):
+                (.diskFull, .diskFull), (.bootFailed, .sealFailed):
                 true
             default: false
             }
