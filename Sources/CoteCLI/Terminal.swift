@@ -38,12 +38,10 @@ enum Terminal {
         if let hint = error.hint { note("hint: \(oneLine(hint))") }
     }
 
-    /// Text from anywhere, safe to show: no control character reaches the terminal.
+    /// Text from anywhere, safe to show: what could drive the terminal or turn text round is written out.
     nonisolated static func oneLine(_ text: String) -> String {
-        String(
-            text.map { $0.isNewline ? " " : $0 }.filter {
-                $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }
-            })
+        let line = String(text.map { $0.isNewline || $0 == "\t" ? " " : $0 })
+        return String(decoding: TerminalText.escaped(Array(line.utf8)), as: UTF8.self)
     }
 
     /// Columns that line up, two spaces apart.

@@ -41,6 +41,7 @@ import Testing
             Mistake(["remove", "--force", "nobody"], 1, .unknownSandbox, names: "nobody"),
             Mistake(["logs", "nobody"], 1, .unknownSandbox, names: "nobody"),
             Mistake(["logs", "--follow", "nobody"], 1, .unknownSandbox, names: "nobody"),
+            Mistake(["show", "c1\u{9b}31m\u{202e}"], 1, .unknownSandbox, names: "c1"),
             Mistake(["show", "../sandboxes"], 1, .unknownSandbox, names: "../sandboxes"),
             Mistake(["create", "host", "--name", "box"], 1, .nameTaken, names: "box"),
             Mistake(["run", "host", "--name", "box", "--", "true"], 125, .nameTaken, names: "box"),

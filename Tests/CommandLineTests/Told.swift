@@ -22,7 +22,10 @@ struct ToldError: Equatable {
             guard lines[1].hasPrefix("hint: ") else { return nil }
             hint = String(lines[1].dropFirst(6))
         }
-        guard text.unicodeScalars.allSatisfy({ $0 == "\n" || $0.value >= 32 && $0.value != 127 }) else { return nil }
+        let isSafe = text.unicodeScalars.allSatisfy {
+            $0 == "\n" || $0.properties.generalCategory != .control && $0.properties.generalCategory != .format
+        }
+        guard isSafe else { return nil }
     }
 
     /// Reads the object that `--json` gives.
