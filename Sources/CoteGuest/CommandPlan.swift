@@ -8,7 +8,7 @@ struct CommandPlan {
 
     private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     /// The kernel's choice when memory runs out is to be a command, not the agent, which has 0.
-    static let outOfMemoryScore: Int32 = 500
+    private static let outOfMemoryScore: CInt = 500
 
     init(_ command: Command, guards: GuardSet) throws(CoteError) {
         let account = try Self.account(command.user)
@@ -28,6 +28,7 @@ struct CommandPlan {
         spawn.newSession = guards.holds(.ownSession) || command.terminal != nil
         spawn.dropCapabilities = guards.holds(.commandCapabilities)
         spawn.noNewPrivileges = guards.holds(.noNewPrivileges)
+        spawn.oomScore = guards.holds(.commandOOMScore) ? Self.outOfMemoryScore : nil
         spawn.keepsOtherDescriptors = !guards.holds(.closedDescriptors)
     }
 

@@ -103,9 +103,6 @@ final class Execution {
         case .pending: return
         case .running:
             isRunning = true
-            if status == nil, agent.guards.holds(.commandOOMScore) {
-                Processes.setOutOfMemoryScore(pid, CommandPlan.outOfMemoryScore)
-            }
         case .failed(let error):
             agent.send(.refused, stream, Refusal(error.code, error.message).payload)
             finish()

@@ -16,9 +16,10 @@ final class Launch {
     let timeout: TimeSpan?
     let terminal: Terminal?
     private let command: Command
-    private let start: ChildStart
+    private let status: Descriptor
     private var outputs: [(Frame.Kind, SharedDescriptor)]
     private var input: SharedDescriptor?
+    private var result: Outcome = .pending
 
     init(_ request: OpenRequest, agent: Agent) throws(CoteError) {
         command = Self.command(for: request)
@@ -33,7 +34,7 @@ final class Launch {
             terminal = streams.terminal
             let child = try Self.start(spawn)
             pid = child.process.pid
-            start = child.start
+            status = child.takeStatus()
             streams.closeChildSide()
         } catch {
             throw CoteError(.limitReached, "cannot start a command: \(error)")
@@ -65,24 +66,29 @@ final class Launch {
     }
 
     func watch(on loop: EventLoop, _ action: @escaping () -> Void) throws(SystemError) {
-        try loop.add(start.status, .read) { _ in action() }
+        try status.setNonblocking()
+        try loop.add(status, .read) { _ in action() }
     }
 
-    func unwatch(on loop: EventLoop) { loop.remove(start.status) }
+    func unwatch(on loop: EventLoop) { loop.remove(status) }
 
-    /// Whether the child has become its program.
+    /// Reads what the child said, if it has said it.
     func outcome() -> Outcome {
-        switch start.outcome() {
-        case .pending: .pending
-        case .running: .running
-        case .failed(let failure): .failed(Self.error(failure.stage, failure.code, command))
+        guard case .pending = result else { return result }
+        var report: (Int32, Int32) = (0, 0)
+        let outcome = withUnsafeMutableBytes(of: &report) { try? status.read(into: $0) }
+        switch outcome {
+        case .wouldBlock: return .pending
+        case .bytes(8): result = .failed(Self.error(report.0, report.1, command))
+        default: result = .running
         }
+        return result
     }
 
-    private static func error(_ stage: SpawnFailure.Stage, _ code: CInt, _ command: Command) -> CoteError {
+    private static func error(_ stage: Int32, _ code: CInt, _ command: Command) -> CoteError {
         let program = command.arguments[0]
         let reason = SystemError("exec", code: code).reason
-        switch stage {
+        switch SpawnFailure.Stage(rawValue: stage) {
         case .exec where code == ENOENT || code == ENOTDIR:
             return CoteError(.commandNotFound, "\(program): not found, or the interpreter it names is not")
         case .exec where code == E2BIG:

@@ -57,6 +57,16 @@ public struct Cgroup: Sendable {
         }
     }
 
+    private static let limiting: Set<Substring> = ["memory", "pids", "cpu", "devices"]
+
+    /// The names of the v1 trees that a sandbox is limited by, such as `memory` or `cpu,cpuacct`; none with v2.
+    static func limitingHierarchies(_ base: String = mountPoint) -> [String] {
+        let layout = layout(at: base)
+        guard layout == .legacy || layout == .hybrid else { return [] }
+        let names = hierarchies(base, layout).map { String($0.dropFirst(base.count + 1)) }
+        return names.filter { !limiting.isDisjoint(with: $0.split(separator: ",")) }
+    }
+
     /// The directory in which a controller's files are.
     public func directory(of controller: String) -> String {
         layout == .unified ? "\(base)/\(name)" : "\(base)/\(controller)/\(name)"

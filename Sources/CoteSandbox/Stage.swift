@@ -43,6 +43,7 @@ public struct Stage {
     public static let agentInBox = HostSkeleton.agent
     private static let agent = "/agent"
     private static let skeleton = "/skeleton"
+    private static let sealed = "/sealed"
 
     /// Moves this process, PID 1 of its own PID and mount namespace, into a root of its own.
     public static func enter(_ paths: Paths, _ guards: GuardSet) throws(SystemError) {
@@ -59,7 +60,7 @@ public struct Stage {
         // Read-only does not keep anybody from using a device, but from owning it: the runtime gives what it has on its
         // standard streams to the sandbox's root, and the sandbox has the host's own `/dev/null` in its `/dev`.
         try Mounts.bind("/dev", to: new + "/dev", recursive: true, [.readOnly, .noSetuid])
-        try hideUnusedHierarchy(below: new)
+        try hideUnusedHierarchies(below: new)
         for name in try hostDirectories() {
             try Files.makeDirectory("\(new)/\(name)", mode: 0o755)
             try Mounts.bind("/\(name)", to: "\(new)/\(name)", recursive: true, [.readOnly, .noSetuid, .noDevices])
@@ -76,19 +77,35 @@ public struct Stage {
         try Mounts.changeRoot(to: new)
     }
 
-    /// Takes away what only the sandbox's start needed, so that nothing but the sandbox's own directories can be named.
+    /// Takes away what only the sandbox's start needed: nothing but the sandbox's own directories can be named then.
     /// `/proc` and `/sys` go too: their files answer to user 0, with or without a capability.
+    ///
+    /// Moves into a second root and lets go of the first whole; the box lives on in the mount namespace of the sandbox.
     public static func seal() throws(SystemError) {
-        // The box's mounts live on in the sandbox's own namespace.
-        try Mounts.unmount(box)
-        for name in try hostDirectories() { try Mounts.unmount("/" + name) }
-        for path in ["/dev", "/sys", "/proc"] { try Mounts.unmount(path) }
+        try Files.makeDirectory(sealed, mode: 0o755)
+        try Mounts.mountNew("tmpfs", at: sealed, options: "mode=0755,size=16k", flags: [.noSetuid, .noDevices])
+        try Files.makeDirectory(sealed + "/run", mode: 0o755)
+        for path in [sandbox, journal, runtime] {
+            try Files.makeDirectory(sealed + path, mode: 0o755)
+            // With the restrictions that it has here.
+            try Mounts.bind(path, to: sealed + path)
+        }
+        // Each unmount waits for every processor; this is one, however many mounts were below.
+        try Mounts.changeRoot(to: sealed)
     }
 
-    /// crun will not start where a second, v2 tree has controllers of its own; here the tree is not used anyway.
-    private static func hideUnusedHierarchy(below new: String) throws(SystemError) {
-        guard Cgroup.layout() == .hybrid else { return }
-        try Mounts.mountNew("tmpfs", at: new + Cgroup.mountPoint + "/unified", options: "size=64k")
+    /// Leaves only the v1 trees that hold a limit. crun enters every tree it sees, which takes the kernel a millisecond
+    /// each, and makes plain directories of those it does not; and it will not start at all where a second, v2 tree has
+    /// controllers of its own.
+    private static func hideUnusedHierarchies(below new: String) throws(SystemError) {
+        let trees = Cgroup.limitingHierarchies()
+        guard !trees.isEmpty else { return }
+        let place = new + Cgroup.mountPoint
+        try Mounts.mountNew("tmpfs", at: place, options: "mode=0755,size=1m", flags: [.noSetuid, .noDevices])
+        for name in trees {
+            try Files.makeDirectory("\(place)/\(name)", mode: 0o755)
+            try Mounts.bind("\(Cgroup.mountPoint)/\(name)", to: "\(place)/\(name)")
+        }
     }
 
     private static let systemNames = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt"]

@@ -43,13 +43,6 @@ public enum Processes {
         return pid > 0 ? (pid, ExitStatus(waitStatus: status)) : nil
     }
 
-    /// Makes a process a likelier choice when memory runs out: 0 is usual, 1000 the likeliest. Only once it has its
-    /// memory to itself: the kernel takes the score to be that of everybody who shares it.
-    public static func setOutOfMemoryScore(_ pid: Int32, _ score: Int32) {
-        // A process that has ended meanwhile needs none.
-        try? Files.overwrite("/proc/\(pid)/oom_score_adj", "\(score)")
-    }
-
     /// Sends a signal to a whole process group; one that is gone is fine.
     public static func signalGroup(_ leader: Int32, _ signal: CInt) { kill(-leader, signal) }
 

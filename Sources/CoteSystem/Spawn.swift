@@ -27,6 +27,8 @@ public struct SpawnRequest: Sendable {
     public var credentials: Credentials?
     /// The umask; inherited where absent.
     public var fileModeMask: UInt32?
+    /// −1000 to 1000, as `/proc/self/oom_score_adj` takes it; inherited where absent.
+    public var oomScore: CInt?
     /// Empties every capability set, the bounding set too.
     public var dropCapabilities = false
     /// As `Processes.setNoNewPrivileges`.
@@ -137,21 +139,30 @@ public struct SpawnFailure: Error, Equatable, Sendable {
     }
 }
 
-/// A child between clone and exec.
+/// A child between clone and exec. `status` ends without a byte when exec succeeded, and otherwise says the stage
+/// and the error as two 32-bit numbers.
 public struct PendingChild: ~Copyable, Sendable {
     /// Running, but perhaps not yet the program.
     public let process: ChildProcess
-    /// Tells when it is.
-    public let start: ChildStart
+    /// The reading end of a pipe that exec closes.
+    public let status: Descriptor
 
     /// Waits for exec. On failure the child has been reaped.
     public consuming func started() throws(SpawnFailure) -> ChildProcess {
-        if case .failed(let failure) = start.wait() {
-            _ = try? process.wait()
-            throw failure
+        var report: (Int32, Int32) = (0, 0)
+        let raw = status.raw
+        let count = withUnsafeMutableBytes(of: &report) { buffer in
+            var count = 0
+            repeat { count = Glibc.read(raw, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
+            return count
         }
-        return process
+        guard count > 0 else { return process }
+        _ = try? process.wait()
+        throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: report.0) ?? .exec, code: report.1)
     }
+
+    /// For a caller that reaps by pid and waits for exec itself.
+    public consuming func takeStatus() -> Descriptor { status }
 }
 
 extension SpawnRequest {
@@ -159,16 +170,78 @@ extension SpawnRequest {
     public func start() throws(SpawnFailure) -> PendingChild {
         var pipe: DescriptorPair
         do { pipe = try Descriptor.pipe() } catch { throw SpawnFailure(stage: .clone, code: error.code) }
-        let writer = pipe.takeSecond()
-        let side = ChildSide(self, status: writer.raw)
         var pidfd: CInt = -1
-        let pid = cl_spawn(side.request, &pidfd)
+        let writer = pipe.takeSecond()
+        let writeEnd = writer.raw
+        let pid = withChildSide(status: writeEnd) { cl_spawn($0, &pidfd) }
         guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
         return PendingChild(
-            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)),
-            start: ChildStart(pid, status: pipe.takeFirst(), side))
+            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)), status: pipe.takeFirst())
     }
 
     /// Starts the program and waits until it runs.
     public func run() throws(SpawnFailure) -> ChildProcess { try start().started() }
+
+    private func withChildSide<Result>(status: CInt, _ body: (UnsafePointer<cl_spawn>) -> Result) -> Result {
+        let argumentVector = CStringVector(arguments)
+        let environmentVector = CStringVector(environment)
+        let descriptors = descriptors.sorted { $0.key < $1.key }
+            .map { cl_descriptor(source: $0.value, target: $0.key) }
+        let limits = limits.map { cl_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
+        let groups = credentials?.groups ?? []
+        let directory = directory.map { CStringVector([$0]) }
+        let path = CStringVector([path])
+        return descriptors.withUnsafeBufferPointer { descriptors in
+            limits.withUnsafeBufferPointer { limits in
+                groups.withUnsafeBufferPointer { groups in
+                    var request = cl_spawn()
+                    request.path = UnsafePointer(path.pointers[0])
+                    request.arguments = argumentVector.base
+                    request.environment = environmentVector.base
+                    request.directory = directory.flatMap { UnsafePointer($0.pointers[0]) }
+                    request.clone_flags = namespaces
+                    request.descriptors = descriptors.baseAddress
+                    request.descriptor_count = descriptors.count
+                    request.limits = limits.baseAddress
+                    request.limit_count = limits.count
+                    request.keep_others = keepsOtherDescriptors ? 1 : 0
+                    request.new_session = newSession ? 1 : 0
+                    request.controlling_terminal = controllingTerminal ?? -1
+                    request.set_credentials = credentials == nil ? 0 : 1
+                    request.user = credentials?.user ?? 0
+                    request.group = credentials?.group ?? 0
+                    request.groups = groups.baseAddress
+                    request.group_count = groups.count
+                    request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
+                    request.oom_score = oomScore ?? CInt.min
+                    request.drop_capabilities = dropCapabilities ? 1 : 0
+                    request.drop_bounding = dropCapabilities ? Processes.boundingSet : 0
+                    request.no_new_privileges = noNewPrivileges ? 1 : 0
+                    request.parent_death_signal = parentDeathSignal
+                    request.status = status
+                    return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
+                        withUnsafePointer(to: request, body)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// C strings in a null-terminated array, alive as long as this is.
+private final class CStringVector {
+    let pointers: UnsafeMutableBufferPointer<UnsafeMutablePointer<CChar>?>
+
+    init(_ strings: [String]) {
+        pointers = .allocate(capacity: strings.count + 1)
+        for (index, string) in strings.enumerated() { pointers.initializeElement(at: index, to: strdup(string)) }
+        pointers.initializeElement(at: strings.count, to: nil)
+    }
+
+    var base: UnsafePointer<UnsafeMutablePointer<CChar>?>? { UnsafePointer(pointers.baseAddress) }
+
+    deinit {
+        for pointer in pointers { free(pointer) }
+        pointers.deallocate()
+    }
 }

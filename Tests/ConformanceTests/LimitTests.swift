@@ -92,7 +92,7 @@ import Testing
 
     @Test(arguments: SandboxClass.tried)
     func `a sandbox whose lifetime is over has died`(sandboxClass: SandboxClass) async throws {
-        try await Trial.with(sandboxClass, Limits(lifetime: .seconds(1))) { trial in
+        try await Trial.with(sandboxClass, Limits(lifetime: .seconds(3))) { trial in
             let error = await #expect(throws: CoteError.self) { try await trial.shell("exec sleep 600") }
             #expect(error?.code == .sandboxDied)
             #expect(error?.message.contains("(expired)") == true)

@@ -87,6 +87,7 @@ import Testing
             $0.newSession = true
             $0.dropCapabilities = true
             $0.noNewPrivileges = true
+            $0.oomScore = 500
             $0.limits = [ResourceLimit(resource: 7, soft: 100, hard: 100)]
         }
         #expect(result.output == "65534\nCapBnd:\t0000000000000000\nSeccomp:\t2\n")

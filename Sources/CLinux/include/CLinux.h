@@ -58,7 +58,7 @@ struct cl_spawn {
     char *const *arguments;
     char *const *environment;
     const char *directory;                   ///< NULL: stay
-    uint64_t clone_flags;                    ///< namespaces to create, or 0
+    uint64_t clone_flags;                    ///< namespaces to create
     const struct cl_descriptor *descriptors; ///< targets ascend and are small; all others are closed on exec
     size_t descriptor_count;
     const struct cl_limit *limits;
@@ -72,20 +72,15 @@ struct cl_spawn {
     const uint32_t *groups;
     size_t group_count;
     int file_mode_mask;                      ///< -1: inherit
+    int oom_score;                           ///< written to the child's oom_score_adj unless INT32_MIN
     uint64_t drop_bounding;                  ///< capabilities (bit = number) to take from the bounding set
     int drop_capabilities;                   ///< empties every other capability set
     int no_new_privileges;
     int parent_death_signal;                 ///< 0: none
     int status;                              ///< close-on-exec pipe: two int32, stage and errno, on failure
-    void *stack;                             ///< what the child runs on until exec
-    size_t stack_size;
 };
 
-/// Starts the child. Returns its pid, or -1 with errno; `*pidfd` is a descriptor for it.
-///
-/// Without new namespaces the child borrows this process's memory until exec, which spares the copy of a fork: what
-/// `request` points to must stay as it is until the status pipe has ended. The caller is not stopped meanwhile, as by
-/// vfork: whoever stopped the child would stop it too.
+/// Forks by clone(2) and runs the child side. Returns the pid, or -1 with errno; `*pidfd` is a descriptor for it.
 pid_t cl_spawn(const struct cl_spawn *request, int *pidfd);
 
 /// Gives every signal its standard action and unblocks all: a program may be started with some ignored.
