@@ -107,11 +107,12 @@ static enum cl_stage run_child(const struct cl_spawn *request, int *status) {
     if (place_descriptors(request, status) < 0) return CL_STAGE_DESCRIPTORS;
     if (request->controlling_terminal >= 0 && ioctl(request->controlling_terminal, TIOCSCTTY, 0) < 0)
         return CL_STAGE_SESSION;
+    // Before the limits: it takes a descriptor, of which there may then be none left.
+    if (request->oom_score != INT32_MIN && write_oom_score(request->oom_score) < 0) return CL_STAGE_LIMITS;
     for (size_t i = 0; i < request->limit_count; i++) {
         struct rlimit limit = {.rlim_cur = request->limits[i].soft, .rlim_max = request->limits[i].hard};
         if (setrlimit(request->limits[i].resource, &limit) < 0) return CL_STAGE_LIMITS;
     }
-    if (request->oom_score != INT32_MIN && write_oom_score(request->oom_score) < 0) return CL_STAGE_LIMITS;
     if (request->file_mode_mask >= 0) umask((mode_t)request->file_mode_mask);
     if (set_credentials(request) < 0) return CL_STAGE_CREDENTIALS;
     // Only now: the directory must be one that the command's own user may enter.

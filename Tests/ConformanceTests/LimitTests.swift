@@ -91,6 +91,16 @@ import Testing
     }
 
     @Test(arguments: SandboxClass.tried)
+    func `a command that may open next to nothing still starts`(sandboxClass: SandboxClass) async throws {
+        try await Trial.with(sandboxClass) { trial in
+            var command = Command(["sh", "-c", "ulimit -n"])
+            command.resourceLimits[.nofile] = 4
+            let output = try await trial.sandbox.run(command)
+            #expect(output.text == "4\n")
+        }
+    }
+
+    @Test(arguments: SandboxClass.tried)
     func `a sandbox whose lifetime is over has died`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(lifetime: .seconds(3))) { trial in
             let error = await #expect(throws: CoteError.self) { try await trial.shell("exec sleep 600") }
