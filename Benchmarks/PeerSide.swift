@@ -13,6 +13,8 @@ enum PeerSide {
     static func main() {
         do {
             try Mounts.makePrivate()
+            // Otherwise crun would give the host's own /dev/null, its standard streams, to the container's root.
+            try Mounts.bind("/dev", to: "/dev", recursive: true, [.readOnly, .noSetuid])
             let unified = "/sys/fs/cgroup/unified"
             // podman writes files here that it never removes.
             if Files.exists(unified) { try Mounts.mountNew("tmpfs", at: unified, options: "size=64m") }
