@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <signal.h>
@@ -37,8 +36,6 @@ int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsi
     return prctl(option, a, b, c, d);
 }
 
-int cl_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
-int cl_ioctl_value(int fd, unsigned long request, long value) { return ioctl(fd, request, value); }
 int cl_fcntl(int fd, int command, long argument) { return fcntl(fd, command, argument); }
 int cl_pipe(int ends[2], int flags) { return pipe2(ends, flags | O_CLOEXEC); }
 
@@ -46,11 +43,6 @@ int cl_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC 
 
 int cl_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags, mode);
-}
-
-int cl_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
-    struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
 int cl_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

@@ -15,16 +15,11 @@
 // MARK: Variadic calls with fixed shapes
 
 int cl_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
-int cl_ioctl(int fd, unsigned long request, void *argument);
-int cl_ioctl_value(int fd, unsigned long request, long value);
 int cl_fcntl(int fd, int command, long argument);
 int cl_pipe(int ends[2], int flags);
 /// accept4 with close-on-exec and without waiting.
 int cl_accept(int listener);
 int cl_openat(int directory, const char *path, int flags, mode_t mode);
-
-/// openat2 with RESOLVE_* flags: a path that cannot leave `directory` or cross a symbolic link.
-int cl_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
 // MARK: Processes
 
