@@ -15,6 +15,8 @@ enum PeerSide {
             try Mounts.makePrivate()
             // Otherwise crun would give the host's own /dev/null, its standard streams, to the container's root.
             try Mounts.bind("/dev", to: "/dev", recursive: true, [.readOnly, .noSetuid])
+            // podman keeps its locks here; nothing of them is left behind.
+            try Mounts.mountNew("tmpfs", at: "/dev/shm", options: "size=64m")
             let unified = "/sys/fs/cgroup/unified"
             // podman writes files here that it never removes.
             if Files.exists(unified) { try Mounts.mountNew("tmpfs", at: unified, options: "size=64m") }
