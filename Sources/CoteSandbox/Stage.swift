@@ -124,7 +124,9 @@ public struct Stage {
     public static func assembleHost(_ spec: SandboxSpec, _ guards: GuardSet) throws(SystemError) {
         try HostSkeleton(userBase: spec.userBase).write(to: skeleton, links: try hostLinks())
         let volume = sandbox + "/volume"
-        let layers = "lowerdir=\(skeleton),upperdir=\(volume)/upper,workdir=\(volume)/work"
+        var layers = "lowerdir=\(skeleton),upperdir=\(volume)/upper,workdir=\(volume)/work"
+        // Nobody sees these files again. Otherwise the unmount at the end forces the host's whole file system to disk.
+        if spec.isOneShot { layers += ",volatile" }
         let flags: Mounts.Restrictions = guards.holds(.noSetuidFiles) ? [.noSetuid, .noDevices] : [.noDevices]
         try Mounts.mountNew("overlay", at: box, options: layers, flags: flags)
         for path in HostSkeleton.writable { try Mounts.bind(box + path, to: box + path) }
