@@ -53,11 +53,12 @@ extension Benchmark {
 
     /// A sandbox for one command; nothing of it is left when the program ends.
     func runProcessRow() async throws -> Row {
-        let samples = try await alternate([
-            Side("cote run") { [self] in try cote(["run", "host", "--"] + Self.command) },
-            Side("crun run") { [crun] in try crun.run(Self.command) },
-            Side("podman run") { [podman] in try podman.run(Self.command) },
-        ])
+        let samples = try await alternate(
+            [
+                Side("cote run") { [self] in try cote(["run", "host", "--"] + Self.command) },
+                Side("crun run") { [crun] in try crun.run(Self.command) },
+                Side("podman run") { [podman] in try podman.run(Self.command) },
+            ], rest: .milliseconds(50))
         var row = Row(name: "run-process", unit: "ms", cote: samples[0], peers: Array(samples[1...]))
         row.bar(.most(2.5), times: "crun run")
         row.bar(.most(0.2), times: "podman run")
@@ -65,6 +66,7 @@ extension Benchmark {
             "crun has the same namespaces, users, system call list, limits and mounts on a root made beforehand; "
                 + "it keeps no journal",
             "podman has the same root directory and limits, its own filter and no user namespace; its runtime is crun",
+            "each begins after 50 ms of rest, in which the kernel takes apart what the one before has left",
         ]
         return row
     }

@@ -20,9 +20,17 @@ public struct OCIDriver: SandboxDriver {
         do {
             try Files.create(plan.scratch + "/config.json", RuntimeConfiguration(plan).json)
             try Files.makeDirectory(plan.scratch + "/state")
-            let process = try Self.run(Self.request(plan))
+            let group = Cgroup(plan.id)
+            try group.create()
+            var request = Self.request(plan)
+            let process = try withExtendedLifetime(try group.admit(&request)) { try Self.run(request) }
             loop.reaper.expect(process) { status in
-                completion(status == .exited(0) ? Self.firstProcess(plan) : .failure(Self.failure(status, plan)))
+                guard status == .exited(0) else { return completion(.failure(Self.failure(status, plan))) }
+                // Only now: crun needs more processes and memory than the sandbox may be given.
+                do { try group.limit(plan.limits, plan.guards) } catch {
+                    return completion(.failure(StartFailure("\(error)")))
+                }
+                completion(Self.firstProcess(plan))
             }
         } catch {
             completion(.failure(StartFailure("\(error)")))
@@ -34,8 +42,9 @@ public struct OCIDriver: SandboxDriver {
 
     private static func request(_ plan: SandboxPlan) -> SpawnRequest {
         let arguments = [
-            plan.runtime, "--root", plan.scratch + "/state", "--log", plan.scratch + "/log", "run", "--detach",
-            "--bundle", plan.scratch, "--pid-file", plan.scratch + "/pid", "--preserve-fds", "1", containerName,
+            plan.runtime, "--root", plan.scratch + "/state", "--log", plan.scratch + "/log",
+            "--cgroup-manager=disabled", "run", "--detach", "--bundle", plan.scratch, "--pid-file",
+            plan.scratch + "/pid", "--preserve-fds", "1", containerName,
         ]
         var request = SpawnRequest(plan.runtime, arguments, environment: ["PATH=/usr/sbin:/usr/bin"])
         request.directory = "/"

@@ -126,7 +126,6 @@ struct RuntimeConfiguration {
                 }
             }
         }
-        writer.field("cgroupsPath", "/" + Cgroup(plan.id).name)
         if plan.guards.holds(.maskedPaths) {
             writer.key("maskedPaths")
             writer.array { for path in Self.maskedPaths { $0.value(path) } }
@@ -135,8 +134,6 @@ struct RuntimeConfiguration {
             writer.key("readonlyPaths")
             writer.array { for path in Self.readOnlyPaths { $0.value(path) } }
         }
-        writer.key("resources")
-        writer.object(resources)
     }
 
     private var namespaceTypes: [String] {
@@ -145,28 +142,5 @@ struct RuntimeConfiguration {
             (.hostnameNamespace, "uts"),
         ]
         return ["mount", "cgroup"] + guarded.filter { plan.guards.holds($0.0) }.map(\.1)
-    }
-
-    private func resources(_ writer: inout JSONWriter) {
-        if let memory = plan.limits.memory, plan.guards.holds(.memoryLimit) {
-            writer.key("memory")
-            writer.object {
-                $0.field("limit", memory.bytes)
-                // No more with swap than without.
-                $0.field("swap", memory.bytes)
-            }
-        }
-        if let processes = plan.limits.processes, plan.guards.holds(.processLimit) {
-            writer.key("pids")
-            // One more, for the agent.
-            writer.object { $0.field("limit", UInt64(processes) + 1) }
-        }
-        if let share = plan.limits.milliCPUs {
-            writer.key("cpu")
-            writer.object {
-                $0.field("period", 100_000)
-                $0.field("quota", UInt64(share) * 100)
-            }
-        }
     }
 }

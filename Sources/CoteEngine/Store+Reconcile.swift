@@ -53,10 +53,11 @@ extension Store {
         guard let place = try? Descriptor.directory(journal(spec.id)),
             let journal = try? JournalWriter("log.jsonl", at: place.raw, limit: spec.limits.journal)
         else { return }
-        try? journal.event("sandbox-died", durable: true) {
+        try? journal.event("sandbox-died") {
             $0.field("reason", DeathReason.keeperLost.rawValue)
             $0.field("detail", state.detail)
         }
+        try? journal.synchronize()
         try? Files.remove("reserve", at: place.raw)
     }
 

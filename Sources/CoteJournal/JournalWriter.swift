@@ -38,18 +38,19 @@ public final class JournalWriter {
 
     /// Writes one line about something that happened; `fields` follow `seq`, `ts` and `kind`. The limit does not hold
     /// for it: how a command or sandbox ended must be told.
-    /// - Parameter durable: return when the line, and with it all before it, is on the disk.
     /// - Throws: `EMSGSIZE` when the fields are too large for a line; nothing is written then.
     public func event(
-        _ kind: String, durable: Bool = false, _ fields: (inout JSONWriter) -> Void = { _ in }
+        _ kind: String, _ fields: (inout JSONWriter) -> Void = { _ in }
     ) throws(SystemError) {
         compose(kind, fields)
         guard line.bytes.count <= JournalFormat.longestLine else {
             throw SystemError("write", code: EMSGSIZE, subject: kind)
         }
         try append()
-        if durable { try file.synchronize() }
     }
+
+    /// Returns when all that has been written is on the disk.
+    public func synchronize() throws(SystemError) { try file.synchronize() }
 
     private func compose(_ kind: String, _ fields: (inout JSONWriter) -> Void) {
         // One huge event must not stay in the memory of a keeper that lives for weeks.

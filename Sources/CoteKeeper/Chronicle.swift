@@ -72,12 +72,16 @@ final class Chronicle {
 
     func entered(_ report: StateReport) {
         if !report.phase.isAlive { try? Files.remove(Stage.journal + "/" + Self.reserve) }
-        record("sandbox-\(report.phase.rawValue)", durable: report.phase == .ready || !report.phase.isAlive) {
+        record("sandbox-\(report.phase.rawValue)") {
             $0.field("reason", report.reason?.rawValue)
             if !report.detail.isEmpty { $0.field("detail", report.detail) }
         }
+        if !report.phase.isAlive { force() }
         writeState(report)
     }
+
+    /// Waits until the disk has all that was written so far.
+    func force() { try? journal.synchronize() }
 
     func bootstrapStarted() {
         lastMark = SystemClock.monotonic()
@@ -203,9 +207,9 @@ final class Chronicle {
 
     // MARK: Writing
 
-    private func record(_ kind: String, durable: Bool = false, _ fields: (inout JSONWriter) -> Void) {
+    private func record(_ kind: String, _ fields: (inout JSONWriter) -> Void) {
         // A disk that is full shows itself at the next output or state; the event that did not fit is lost with it.
-        try? journal.event(kind, durable: durable, fields)
+        try? journal.event(kind, fields)
     }
 
     private func writeState(_ report: StateReport) {

@@ -176,6 +176,8 @@ extension Keeper {
         }
         loop.restsWhenIdle = true
         agent?.ready()
+        // Once the commands that have waited are on their way: they need not wait for the disk too.
+        loop.schedule(after: 0) { [unowned self] in chronicle.force() }
     }
 }
 

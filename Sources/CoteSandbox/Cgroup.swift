@@ -17,6 +17,8 @@ public struct Cgroup: Sendable {
 
     /// Where every distribution mounts them.
     public static let mountPoint = "/sys/fs/cgroup"
+    /// Where hybrid hosts have the v2 tree.
+    static let secondTree = mountPoint + "/unified"
 
     /// As found at `base`, or as given.
     public let layout: Layout
@@ -57,14 +59,16 @@ public struct Cgroup: Sendable {
         }
     }
 
-    private static let limiting: Set<Substring> = ["memory", "pids", "cpu", "devices"]
+    /// What Cote limits.
+    static let controllers: [Substring] = ["cpu", "memory", "pids"]
 
-    /// The names of the v1 trees that a sandbox is limited by, such as `memory` or `cpu,cpuacct`; none with v2.
-    static func limitingHierarchies(_ base: String = mountPoint) -> [String] {
-        let layout = layout(at: base)
-        guard layout == .legacy || layout == .hybrid else { return [] }
-        let names = hierarchies(base, layout).map { String($0.dropFirst(base.count + 1)) }
-        return names.filter { !limiting.isDisjoint(with: $0.split(separator: ",")) }
+    /// The group in each tree that limits something: one for v2, one a controller otherwise.
+    var directories: [String] {
+        let trees = Self.hierarchies(base, layout).filter { tree in
+            let names = tree.dropFirst(base.count + 1).split(separator: ",")
+            return layout == .unified || !Set(Self.controllers).isDisjoint(with: names)
+        }
+        return trees.map { "\($0)/\(name)" }
     }
 
     /// The directory in which a controller's files are.

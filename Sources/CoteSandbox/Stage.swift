@@ -60,7 +60,8 @@ public struct Stage {
         // Read-only does not keep anybody from using a device, but from owning it: the runtime gives what it has on its
         // standard streams to the sandbox's root, and the sandbox has the host's own `/dev/null` in its `/dev`.
         try Mounts.bind("/dev", to: new + "/dev", recursive: true, [.readOnly, .noSetuid])
-        try hideUnusedHierarchies(below: new)
+        // crun does not start where a second, v2 tree of control groups has controllers of its own.
+        if Cgroup.layout() == .hybrid { try Mounts.mountNew("tmpfs", at: new + Cgroup.secondTree, options: "size=4k") }
         for name in try hostDirectories() {
             try Files.makeDirectory("\(new)/\(name)", mode: 0o755)
             try Mounts.bind("/\(name)", to: "\(new)/\(name)", recursive: true, [.readOnly, .noSetuid, .noDevices])
@@ -92,20 +93,6 @@ public struct Stage {
         }
         // Each unmount waits for every processor; this is one, however many mounts were below.
         try Mounts.changeRoot(to: sealed)
-    }
-
-    /// Leaves only the v1 trees that hold a limit. crun enters every tree it sees, which takes the kernel a millisecond
-    /// each, and makes plain directories of those it does not; and it will not start at all where a second, v2 tree has
-    /// controllers of its own.
-    private static func hideUnusedHierarchies(below new: String) throws(SystemError) {
-        let trees = Cgroup.limitingHierarchies()
-        guard !trees.isEmpty else { return }
-        let place = new + Cgroup.mountPoint
-        try Mounts.mountNew("tmpfs", at: place, options: "mode=0755,size=1m", flags: [.noSetuid, .noDevices])
-        for name in trees {
-            try Files.makeDirectory("\(place)/\(name)", mode: 0o755)
-            try Mounts.bind("\(Cgroup.mountPoint)/\(name)", to: "\(place)/\(name)")
-        }
     }
 
     private static let systemNames = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt"]

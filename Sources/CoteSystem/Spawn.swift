@@ -33,6 +33,10 @@ public struct SpawnRequest: Sendable {
     public var dropCapabilities = false
     /// As `Processes.setNoNewPrivileges`.
     public var noNewPrivileges = false
+    /// The v2 control group, an open directory, that the child is born into.
+    public var controlGroup: CInt?
+    /// The `tasks` files, open for writing, of the v1 control groups that the child enters.
+    public var taskLists: [CInt] = []
     /// The signal the kernel sends the child when the thread that started it ends.
     public var parentDeathSignal: CInt = 0
 
@@ -194,33 +198,38 @@ extension SpawnRequest {
         return descriptors.withUnsafeBufferPointer { descriptors in
             limits.withUnsafeBufferPointer { limits in
                 groups.withUnsafeBufferPointer { groups in
-                    var request = cl_spawn()
-                    request.path = UnsafePointer(path.pointers[0])
-                    request.arguments = argumentVector.base
-                    request.environment = environmentVector.base
-                    request.directory = directory.flatMap { UnsafePointer($0.pointers[0]) }
-                    request.clone_flags = namespaces
-                    request.descriptors = descriptors.baseAddress
-                    request.descriptor_count = descriptors.count
-                    request.limits = limits.baseAddress
-                    request.limit_count = limits.count
-                    request.keep_others = keepsOtherDescriptors ? 1 : 0
-                    request.new_session = newSession ? 1 : 0
-                    request.controlling_terminal = controllingTerminal ?? -1
-                    request.set_credentials = credentials == nil ? 0 : 1
-                    request.user = credentials?.user ?? 0
-                    request.group = credentials?.group ?? 0
-                    request.groups = groups.baseAddress
-                    request.group_count = groups.count
-                    request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
-                    request.oom_score = oomScore ?? CInt.min
-                    request.drop_capabilities = dropCapabilities ? 1 : 0
-                    request.drop_bounding = dropCapabilities ? Processes.boundingSet : 0
-                    request.no_new_privileges = noNewPrivileges ? 1 : 0
-                    request.parent_death_signal = parentDeathSignal
-                    request.status = status
-                    return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
-                        withUnsafePointer(to: request, body)
+                    taskLists.withUnsafeBufferPointer { taskLists in
+                        var request = cl_spawn()
+                        request.path = UnsafePointer(path.pointers[0])
+                        request.arguments = argumentVector.base
+                        request.environment = environmentVector.base
+                        request.directory = directory.flatMap { UnsafePointer($0.pointers[0]) }
+                        request.clone_flags = namespaces
+                        request.descriptors = descriptors.baseAddress
+                        request.descriptor_count = descriptors.count
+                        request.limits = limits.baseAddress
+                        request.limit_count = limits.count
+                        request.keep_others = keepsOtherDescriptors ? 1 : 0
+                        request.new_session = newSession ? 1 : 0
+                        request.controlling_terminal = controllingTerminal ?? -1
+                        request.set_credentials = credentials == nil ? 0 : 1
+                        request.user = credentials?.user ?? 0
+                        request.group = credentials?.group ?? 0
+                        request.groups = groups.baseAddress
+                        request.group_count = groups.count
+                        request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
+                        request.oom_score = oomScore ?? CInt.min
+                        request.drop_capabilities = dropCapabilities ? 1 : 0
+                        request.drop_bounding = dropCapabilities ? Processes.boundingSet : 0
+                        request.no_new_privileges = noNewPrivileges ? 1 : 0
+                        request.parent_death_signal = parentDeathSignal
+                        request.control_group = controlGroup ?? -1
+                        request.task_lists = taskLists.baseAddress
+                        request.task_list_count = taskLists.count
+                        request.status = status
+                        return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
+                            withUnsafePointer(to: request, body)
+                        }
                     }
                 }
             }

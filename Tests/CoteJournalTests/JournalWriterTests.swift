@@ -11,12 +11,13 @@ import Testing
     @Test func `an event is one line with its fields behind the common ones`() throws {
         try withJournalPath { path in
             let journal = try JournalWriter(path, limit: plenty)
-            try journal.event("exec-start", durable: true) { json in
+            try journal.event("exec-start") { json in
                 json.field("n", 7)
                 json.key("command")
                 json.array { $0.value("a \"b\"") }
             }
             try journal.event("sandbox-stopped")
+            try journal.synchronize()
             let text = try Files.readText(path)
             let first = try Regex(#"\{"seq":1,"ts":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","kind":"exec-start","#)
             let rest = #""n":7,"command":["a \"b\""]}"#

@@ -72,6 +72,9 @@ struct cl_spawn {
     int drop_capabilities;                   ///< empties every other capability set
     int no_new_privileges;
     int parent_death_signal;                 ///< 0: none
+    int control_group;                       ///< v2 directory that the child is born into, or -1
+    const int *task_lists;                   ///< v1 `tasks` files, into which the child writes itself first of all
+    size_t task_list_count;
     int status;                              ///< close-on-exec pipe: two int32, stage and errno, on failure
 };
 

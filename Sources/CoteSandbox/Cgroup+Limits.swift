@@ -1,0 +1,70 @@
+public import CoteModel
+public import CoteSystem
+import Glibc
+
+extension Cgroup {
+    /// Makes the group in every tree that can limit something, without a limit yet.
+    public func create() throws(SystemError) {
+        if layout == .unified { try enableControllers() }
+        for directory in directories { try Files.makeDirectory(directory, mode: 0o755) }
+    }
+
+    /// Lets `request` start its program inside the group; the descriptors must stay open until it has started.
+    public func admit(_ request: inout SpawnRequest) throws(SystemError) -> [SharedDescriptor] {
+        var doors: [SharedDescriptor] = []
+        for directory in directories {
+            let isUnified = layout == .unified
+            doors.append(
+                SharedDescriptor(
+                    try isUnified ? .directory(directory) : .open(directory + "/tasks", O_WRONLY)))
+        }
+        if layout == .unified {
+            request.controlGroup = doors.first?.descriptor.raw
+        } else {
+            request.taskLists = doors.map { $0.descriptor.raw }
+        }
+        return doors
+    }
+
+    /// Sets what is limited. Fails where the host cannot hold a limit that is asked for.
+    public func limit(_ limits: Limits, _ guards: GuardSet) throws(SystemError) {
+        if let memory = limits.memory, guards.holds(.memoryLimit) { try limit(memory: memory) }
+        if let processes = limits.processes, guards.holds(.processLimit) {
+            // One more, for the agent.
+            try write("pids", "pids.max", "\(UInt64(processes) + 1)")
+        }
+        if let share = limits.milliCPUs {
+            let quota = UInt64(share) * Self.period / 1000
+            if layout == .unified {
+                try write("cpu", "cpu.max", "\(quota) \(Self.period)")
+            } else {
+                try write("cpu", "cpu.cfs_period_us", "\(Self.period)")
+                try write("cpu", "cpu.cfs_quota_us", "\(quota)")
+            }
+        }
+    }
+
+    /// Microseconds in which a share of the processors is given out.
+    private static let period: UInt64 = 100_000
+
+    /// No more with swap than without. A kernel that does not count swap has no such file.
+    private func limit(memory: ByteCount) throws(SystemError) {
+        let isUnified = layout == .unified
+        let swap = isUnified ? ("memory.swap.max", "0") : ("memory.memsw.limit_in_bytes", "\(memory.bytes)")
+        try write("memory", isUnified ? "memory.max" : "memory.limit_in_bytes", "\(memory.bytes)")
+        let hasSwap = ((try? Files.readText("/proc/swaps")) ?? "").split(separator: "\n").count > 1
+        if hasSwap || Files.exists("\(directory(of: "memory"))/\(swap.0)") { try write("memory", swap.0, swap.1) }
+    }
+
+    private func write(_ controller: String, _ file: String, _ text: String) throws(SystemError) {
+        try Files.overwrite("\(directory(of: controller))/\(file)", text)
+    }
+
+    /// A v2 group has the files of a controller only where the group above hands it down.
+    private func enableControllers() throws(SystemError) {
+        let file = base + "/cgroup.subtree_control"
+        let enabled = Set(try Files.readText(file).split { $0 == " " || $0 == "\n" })
+        let missing = Self.controllers.filter { !enabled.contains($0) }
+        if !missing.isEmpty { try Files.overwrite(file, missing.map { "+" + $0 }.joined(separator: " ")) }
+    }
+}
