@@ -110,9 +110,16 @@ extension Engine {
 
     private func cgroups() -> Finding {
         let layout = Cgroup.layout()
+        guard layout != .absent else {
+            return Finding(
+                subject: "cgroups", isGood: false, detail: layout.rawValue,
+                fix: "mount the cgroup file system at \(Cgroup.mountPoint)")
+        }
+        let missing = Cgroup.missingControllers().map(\.rawValue).joined(separator: ", ")
         return Finding(
-            subject: "cgroups", isGood: layout != .absent, detail: layout.rawValue,
-            fix: layout == .absent ? "mount the cgroup file system at \(Cgroup.mountPoint)" : nil)
+            subject: "cgroups", isGood: missing.isEmpty,
+            detail: layout.rawValue + (missing.isEmpty ? "" : " without \(missing)"),
+            fix: missing.isEmpty ? nil : "have the kernel, or the container this is, hand down \(missing)")
     }
 
     private func state() -> Finding {

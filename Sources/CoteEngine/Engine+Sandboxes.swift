@@ -51,6 +51,7 @@ extension Engine {
             throw CoteError(.wrongState, "sandbox \(spec.id) is \(summary.state.phase.rawValue)")
         }
         let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
+        try HostLimits.prepare(spec.limits)
         try store.translate("cannot start \(spec.id)") { () throws(SystemError) in
             try Files.makeDirectories(store.runtime(spec.id))
             try Files.makeDirectories(store.journal(spec.id))

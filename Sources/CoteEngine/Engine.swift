@@ -78,6 +78,7 @@ public final class Engine: Sendable {
     private func launch(_ request: SandboxRequest, isOneShot: Bool) throws(CoteError) -> Sandbox {
         let (wanted, runtime) = try resolve(request, isOneShot: isOneShot)
         try store.prepare()
+        try HostLimits.prepare(wanted.limits)
         var rollback = Rollback()
         let (spec, lock) = try store.create(wanted, &rollback)
         let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, on: loop)

@@ -5,7 +5,11 @@ import Glibc
 extension Cgroup {
     /// Makes the group in every tree that can limit something, without a limit yet.
     public func create() throws(SystemError) {
-        if layout == .unified { try enableControllers() }
+        if layout == .unified {
+            let above = "\(base)/\(name)"
+            try Files.makeDirectory(above, mode: 0o755)
+            try Self.handDownControllers(at: above)
+        }
         for directory in directories { try Files.makeDirectory(directory, mode: 0o755) }
     }
 
@@ -58,13 +62,5 @@ extension Cgroup {
 
     private func write(_ controller: String, _ file: String, _ text: String) throws(SystemError) {
         try Files.overwrite("\(directory(of: controller))/\(file)", text)
-    }
-
-    /// A v2 group has the files of a controller only where the group above hands it down.
-    private func enableControllers() throws(SystemError) {
-        let file = base + "/cgroup.subtree_control"
-        let enabled = Set(try Files.readText(file).split { $0 == " " || $0 == "\n" })
-        let missing = Self.controllers.filter { !enabled.contains($0) }
-        if !missing.isEmpty { try Files.overwrite(file, missing.map { "+" + $0 }.joined(separator: " ")) }
     }
 }

@@ -1,11 +1,15 @@
 public import CoteModel
-public import CoteSystem
+import CoteSystem
 import Glibc
 
 /// The control group of one sandbox: a directory of its own at the top of every hierarchy that limits anything.
 ///
 /// Three layouts exist: all controllers in one tree (v2), one tree a controller (v1), and v1 with an extra v2 tree
 /// beside it (hybrid), of which only the v1 part is used.
+///
+/// In v2 the sandbox is one level further down, in `cote-<id>/box`. Whoever owns the tree's root, systemd for one, may
+/// take back there what it hands down, and with it the limits of a group just below. What such a group itself hands
+/// down cannot be taken from it.
 public struct Cgroup: Sendable {
     /// How the host arranges control groups.
     public enum Layout: String, Sendable {
@@ -68,12 +72,15 @@ public struct Cgroup: Sendable {
             let names = tree.dropFirst(base.count + 1).split(separator: ",")
             return layout == .unified || !Set(Self.controllers).isDisjoint(with: names)
         }
-        return trees.map { "\($0)/\(name)" }
+        return trees.map { $0 + path }
     }
+
+    /// The group that the sandbox is in and that holds its limits, from a hierarchy's root on.
+    public var path: String { layout == .unified ? "/\(name)/box" : "/\(name)" }
 
     /// The directory in which a controller's files are.
     public func directory(of controller: String) -> String {
-        layout == .unified ? "\(base)/\(name)" : "\(base)/\(controller)/\(name)"
+        layout == .unified ? base + path : "\(base)/\(controller)\(path)"
     }
 
     /// Removes the group from every hierarchy; one that is not there is fine.
@@ -83,7 +90,7 @@ public struct Cgroup: Sendable {
 
     private static func removeGroup(_ path: String) {
         guard rmdir(path) < 0, errno != ENOENT else { return }
-        // Groups that the guest's own side may have made below it go first.
+        // The one that the sandbox was in, and any that were made below that, go first.
         for name in (try? Files.list(path)) ?? [] where (try? Files.status(path + "/" + name))?.isDirectory == true {
             removeGroup(path + "/" + name)
         }
@@ -99,64 +106,4 @@ public struct Cgroup: Sendable {
 
 extension stat {
     var isDirectory: Bool { st_mode & S_IFMT == S_IFDIR }
-}
-
-/// How often the kernel killed a process of a sandbox for memory.
-public final class MemoryWatch {
-    private let counter: Descriptor
-    private let event: SharedDescriptor?
-    private let marker: String
-    private let loop: EventLoop
-
-    /// Watches `group`; `changed` is called from `loop` when the kernel reports an out-of-memory condition.
-    /// The group must exist. `nil` where the host has no memory controller.
-    public init?(_ group: Cgroup, on loop: EventLoop, changed: @escaping () -> Void) {
-        self.loop = loop
-        let directory = group.directory(of: "memory")
-        let isUnified = group.layout == .unified
-        marker = "oom_kill "
-        guard
-            let counter = try? Descriptor.open(
-                directory + (isUnified ? "/memory.events" : "/memory.oom_control"), O_RDONLY)
-        else { return nil }
-        self.counter = counter
-        do {
-            if isUnified {
-                event = nil
-                try loop.add(self.counter, .priority) { _ in changed() }
-            } else {
-                event = try Self.register(directory, self.counter)
-                if let event { try loop.add(event.descriptor, .read) { _ in changed() } }
-            }
-        } catch { return nil }
-    }
-
-    /// The v1 way: an eventfd that the kernel signals.
-    private static func register(_ directory: String, _ counter: borrowing Descriptor) throws(SystemError)
-        -> SharedDescriptor
-    {
-        let event = try Descriptor.event()
-        try Files.overwrite(directory + "/cgroup.event_control", "\(event.raw) \(counter.raw)")
-        return SharedDescriptor(event)
-    }
-
-    /// The kernel's count so far; it may lag a moment behind the event.
-    public func kills() -> UInt64 {
-        if let event {
-            var value: UInt64 = 0
-            read(event.descriptor.raw, &value, 8)
-        }
-        var text = [UInt8](repeating: 0, count: 512)
-        let size = pread(counter.raw, &text, text.count, 0)
-        guard size > 0 else { return 0 }
-        for line in String(decoding: text[..<size], as: UTF8.self).split(separator: "\n") where line.hasPrefix(marker) {
-            return UInt64(line.dropFirst(marker.count)) ?? 0
-        }
-        return 0
-    }
-
-    /// Ends the calls to `changed`; `kills` still answers.
-    public func stop() {
-        if let event { loop.remove(event.descriptor) } else { loop.remove(counter) }
-    }
 }
