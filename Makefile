@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 STAGE := $(CURDIR)/.build/stage
 SWIFT_SOURCES := Package.swift Sources Tests Benchmarks $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
-COTE_REQUIRE ?= root,crun,docutils
+COTE_REQUIRE ?= root,crun,docutils,qemu
 # The benchmark's numbers as JSON, and its other options: --runs N, --only ROW,…, --must-hold.
 BENCH_JSON ?= $(CURDIR)/.build/bench.json
 BENCH_FLAGS ?=
@@ -30,6 +30,7 @@ demo: build
 test:
 	scripts/setup test
 	scripts/fetch-python-project >/dev/null
+	scripts/fetch-kernel
 	$(MAKE) --no-print-directory lint
 	swift build --build-tests
 	if [ -d Examples ]; then \

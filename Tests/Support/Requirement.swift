@@ -9,12 +9,23 @@ public enum Requirement: String, Sendable, CaseIterable {
     case crun
     /// The project that `scripts/fetch-python-project` fetches.
     case docutils
+    /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
+    case qemu
+
+    /// The directories of the kernels that are there.
+    public static var kernels: [String] { fixtures("kernel-") }
+
+    private static func fixtures(_ prefix: String) -> [String] {
+        let place = Workbench.repository + "/.build/fixtures"
+        return ((try? Files.list(place)) ?? []).filter { $0.hasPrefix(prefix) }.sorted().map { place + "/" + $0 }
+    }
 
     fileprivate var isMet: Bool {
         switch self {
         case .root: geteuid() == 0
         case .crun: access("/usr/bin/crun", X_OK) == 0
-        case .docutils: (try? Files.list(Workbench.repository + "/.build/fixtures"))?.isEmpty == false
+        case .docutils: !Self.fixtures("docutils-").isEmpty
+        case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         }
     }
 
