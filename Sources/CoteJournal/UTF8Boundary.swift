@@ -1,7 +1,7 @@
 /// Where characters begin and end in bytes that may be UTF-8 (RFC 3629, section 4).
 enum UTF8Boundary {
-    /// Whether all of `bytes` is whole characters. Twice as fast as the standard library's where some are not ASCII, and
-    /// every byte of output comes through here.
+    /// Whether all of `bytes` is whole characters. Every byte of output comes through here, and the standard library's
+    /// own check takes half as long again.
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 0
         while true {
