@@ -30,6 +30,7 @@ public struct CoteCommand: AsyncParsableCommand {
     public static func runAndExit() async -> Never {
         ignoreBrokenPipes()
         let arguments = Array(CommandLine.arguments.dropFirst())
+        if wantsJSON(arguments) { Progress.isWanted = false }
         do {
             var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {

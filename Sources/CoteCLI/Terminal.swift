@@ -79,15 +79,17 @@ enum Terminal {
     }
 }
 
-/// A line on stderr about a step that takes longer than half a second, while it does; only on a terminal.
+/// A line on stderr about a step that takes longer than half a second, while it does; only for a person, on a terminal.
 @MainThread
 enum Progress {
+    /// Off where a program reads what this one says.
+    static var isWanted = isatty(STDERR_FILENO) == 1
     private static var isShown = false
 
     static func during<Value>(
         _ step: String, _ body: () async throws(CoteError) -> Value
     ) async throws(CoteError) -> Value {
-        guard isatty(STDERR_FILENO) == 1 else { return try await body() }
+        guard isWanted else { return try await body() }
         let ticker = Task { @MainThread in
             try await Task.sleep(for: .milliseconds(500))
             let frames = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇"]

@@ -38,7 +38,10 @@ struct ClassCommand: AsyncParsableCommand {
 
         @MainThread
         func run() async throws {
-            let reports = await (try Engine()).classes()
+            let engine = try Engine()
+            let reports = try await Progress.during("trying every class") { () async throws(CoteError) in
+                await engine.classes()
+            }
             if output.json { return Terminal.print(json: reports) }
             let rows = reports.map {
                 [$0.sandboxClass.rawValue, $0.driver, $0.isAvailable ? "available" : "unavailable", $0.program ?? "-"]
@@ -55,7 +58,10 @@ struct ClassCommand: AsyncParsableCommand {
 
         @MainThread
         func run() async throws {
-            let report = try await Engine().showClass(name)
+            let engine = try Engine()
+            let report = try await Progress.during("trying class \(name)") { () async throws(CoteError) in
+                try await engine.showClass(name)
+            }
             if output.json { return Terminal.print(json: report) }
             Terminal.print(table: [
                 ["class", report.sandboxClass.rawValue], ["driver", report.driver],
