@@ -102,7 +102,8 @@ final class AgentSession {
         case .frame(let frame): check { () throws(WireViolation) in try handle(frame) }
         case .data(let kind, let stream, let bytes):
             check { () throws(WireViolation) in
-                guard isGreeted, kind != .input, let stream = streams[stream] else { throw .unexpected("data") }
+                // Before hello, no stream is open.
+                guard kind != .input, let stream = streams[stream] else { throw .unexpected("data") }
                 try output(kind, bytes, stream)
             }
         case .closed: keeper.handle(.agentClosed)
@@ -152,6 +153,7 @@ final class AgentSession {
     private func output(
         _ kind: Frame.Kind, _ bytes: UnsafeRawBufferPointer, _ stream: KeptStream
     ) throws(WireViolation) {
+        guard stream.isOpen else { throw .unexpected("output before it is opened") }
         guard stream.takeOutput(bytes.count) else { throw .unexpected("output beyond its credit") }
         switch keeper.chronicle.output(stream, isError: kind == .errorOutput, bytes) {
         case .written: stream.client?.send(kind, stream: stream.clientStream, bytes: bytes)
@@ -172,7 +174,7 @@ final class AgentSession {
     }
 
     private func exited(_ stream: KeptStream, _ reported: CommandResult) throws(WireViolation) {
-        guard !stream.hasExited else { throw .unexpected("exit") }
+        guard stream.isOpen, !stream.hasExited else { throw .unexpected("exit") }
         var result = reported
         let wasKilled = result.signal == SIGKILL || result.exitCode == 128 + SIGKILL
         // The kernel's own notice may come later; reading the count takes longer than all the rest here.

@@ -13,7 +13,8 @@ final class ClientSession {
     private var greeted = false
     private var known: Set<UInt32> = []
 
-    var onBoot: (BootRequest) -> Void = { _ in }
+    /// Taken once, and of the client that starts the keeper alone.
+    var onBoot: ((BootRequest) -> Void)?
     var onOpen: (UInt32, OpenRequest) -> Void = { _, _ in }
     /// A frame for a stream that is open.
     var onFrame: (Route, Frame) -> Void = { _, _ in }
@@ -78,18 +79,40 @@ final class ClientSession {
             return
         }
         switch frame.kind {
-        case .boot: onBoot(try BootRequest(payload: frame.payload))
-        case .open:
-            let request = try OpenRequest(payload: frame.payload)
-            guard frame.stream != 0, known.count < Self.mostStreams, known.insert(frame.stream).inserted else {
-                throw .unexpected("stream")
-            }
-            onOpen(frame.stream, request)
+        case .boot:
+            let request = try BootRequest(payload: frame.payload)
+            guard let onBoot else { throw .unexpected("boot") }
+            self.onBoot = nil
+            onBoot(request)
+        case .open: try open(frame.stream, try OpenRequest(payload: frame.payload))
         case .stop:
             var reader = PayloadReader(frame.payload, "stop")
-            onStop(try reader.get())
-        case .inputEnd, .credit, .signal, .resize: onFrame(route(frame.stream), frame)
+            let grace: UInt32 = try reader.get()
+            try reader.finish()
+            onStop(grace)
+        case .inputEnd, .credit, .signal, .resize:
+            try Self.checkForm(frame)
+            onFrame(route(frame.stream), frame)
         default: throw .unexpected("\(frame.kind)")
         }
+    }
+
+    private func open(_ stream: UInt32, _ request: OpenRequest) throws(WireViolation) {
+        guard stream != 0, known.count < Self.mostStreams, known.insert(stream).inserted else {
+            throw .unexpected("stream")
+        }
+        onOpen(stream, request)
+    }
+
+    /// What goes on to the agent as it came must be sound: the agent ends, and with it the sandbox, at what is not.
+    private static func checkForm(_ frame: Frame) throws(WireViolation) {
+        var reader = PayloadReader(frame.payload, "\(frame.kind)")
+        switch frame.kind {
+        case .credit: _ = try Credit.count(payload: frame.payload)
+        case .signal: _ = try reader.get(UInt32.self)
+        case .resize: _ = (try reader.get(UInt16.self), try reader.get(UInt16.self))
+        default: break
+        }
+        if frame.kind != .credit { try reader.finish() }
     }
 }

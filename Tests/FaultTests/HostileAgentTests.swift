@@ -13,7 +13,8 @@ extension FaultTests {
             "hello-twice", "unknown-kind", "unknown-stream", "boot-request", "stop-request", "state-report",
             "noise-after-hello", "opened-twice", "opened-with-words", "exit-twice", "exit-beyond-codes", "exit-half",
             "closed-early", "output-beyond-credit", "large-output", "refused-late", "refused-without-reason",
-            "credit-of-nothing", "credit-beyond-window", "output-of-another", "open-back",
+            "credit-of-nothing", "credit-beyond-window", "output-of-another", "open-back", "hello-as-state",
+            "closed-with-words", "output-before-opened", "exit-before-opened", "input-back",
         ]
 
         @Test(arguments: violations)
@@ -57,7 +58,8 @@ extension FaultTests {
         private static func expectDeath(_ scene: Scene, _ reasons: [DeathReason]) async throws {
             var id: SandboxID?
             let error = await scene.failure { () throws(CoteError) in
-                let sandbox = try await scene.engine.create(SandboxRequest())
+                // So that an agent that gets away with it does not keep the test waiting.
+                let sandbox = try await scene.engine.create(SandboxRequest(limits: Limits(lifetime: .seconds(5))))
                 id = sandbox.id
                 _ = try await sandbox.run(Command(["echo", "hello"]))
             }

@@ -20,7 +20,9 @@ extension FaultTests {
                 self.bytes = bytes
             }
 
-            init(_ name: String, _ frames: Frame..., tail: [UInt8] = []) {
+            init(_ name: String, _ frames: Frame..., tail: [UInt8] = []) { self.init(name, frames, tail: tail) }
+
+            init(_ name: String, _ frames: [Frame], tail: [UInt8] = []) {
                 var bytes: [UInt8] = []
                 for frame in frames { frame.encode(into: &bytes) }
                 self.init(name, bytes + tail)
@@ -28,25 +30,52 @@ extension FaultTests {
         }
 
         private static let hello = Frame(.hello, payload: Hello().payload)
-        private static let open = OpenRequest.command(Command(["sleep", "1000"])).payload
+        private static let open = OpenRequest.command(Command(["sleep", "1000"], takesInput: true)).payload
+        private static let boot = BootRequest(
+            spec: SandboxSpec(
+                id: .random(), environment: "host", sandboxClass: .container, limits: Limits(), userBase: 1 << 30,
+                isOneShot: false, createdAt: 0),
+            sandboxDirectory: "/", journalDirectory: "/", runtimeDirectory: "/", agent: "/", runtime: "/"
+        ).payload
+        private static let chunk = [UInt8](repeating: 0x41, count: 64 << 10)
 
         /// Each of these is the end of its own connection.
-        static let refused = [
-            Attack("text", Array("GET / HTTP/1.1\r\n\r\n".utf8)),
-            Attack("a length of 4 GiB", [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1]),
-            Attack("a kind that is none", hello, tail: [0, 0, 0, 0, 0, 0, 0, 0, 200]),
-            Attack("a request before hello", Frame(.open, stream: 1, payload: open)),
-            Attack(
-                "a hello of another protocol",
-                Frame(.hello, payload: [1, 2, 3, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
-            Attack("hello twice", hello, hello),
-            Attack("a stream that is no stream", hello, Frame(.open, stream: 0, payload: open)),
-            Attack(
-                "a stream twice", hello, Frame(.open, stream: 7, payload: open),
-                Frame(.open, stream: 7, payload: open)),
-            Attack("a request that does not read", hello, Frame(.open, stream: 1, payload: [9, 9, 9])),
-            Attack("an answer", hello, Frame(.exit, stream: 1, payload: [])),
-            Attack("a boot request that does not read", hello, Frame(.boot, payload: [1])),
+        static let refused =
+            [
+                Attack("text", Array("GET / HTTP/1.1\r\n\r\n".utf8)),
+                Attack("a length of 4 GiB", [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1]),
+                Attack("a kind that is none", hello, tail: [0, 0, 0, 0, 0, 0, 0, 0, 200]),
+                Attack("a request before hello", Frame(.open, stream: 1, payload: open)),
+                Attack(
+                    "a hello of another protocol",
+                    Frame(.hello, payload: [1, 2, 3, 4, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0])),
+                Attack("hello twice", hello, hello),
+                Attack("a stream that is no stream", hello, Frame(.open, stream: 0, payload: open)),
+                Attack(
+                    "a stream twice", hello, Frame(.open, stream: 7, payload: open),
+                    Frame(.open, stream: 7, payload: open)),
+                Attack("a request that does not read", hello, Frame(.open, stream: 1, payload: [9, 9, 9])),
+                Attack("an answer", hello, Frame(.exit, stream: 1, payload: [])),
+                Attack("a boot request that does not read", hello, Frame(.boot, payload: [1])),
+                Attack("another boot request", hello, Frame(.boot, payload: boot)),
+                Attack("a hello that is none", Frame(.stop, payload: Hello().payload)),
+                Attack("a hello of later versions alone", Frame(.hello, payload: Hello(versions: 900...901).payload)),
+                Attack("input before hello", Frame(.input, stream: 1, payload: [1])),
+                Attack("output", hello, Frame(.output, stream: 1, payload: [1])),
+                Attack("a stop that does not read", hello, Frame(.stop, payload: [0, 0])),
+                Attack("a stop with more behind it", hello, Frame(.stop, payload: [0, 0, 0, 0, 0])),
+            ]
+            + Self.malformed.map { kind, payload in
+                Attack(
+                    "\(kind) of \(payload) for its own command", hello, Frame(.open, stream: 1, payload: open),
+                    Frame(kind, stream: 1, payload: payload))
+            }
+
+        /// What the agent would end at.
+        private static let malformed: [(Frame.Kind, [UInt8])] = [
+            (.signal, []), (.signal, [15, 0, 0]), (.signal, [15, 0, 0, 0, 0]), (.resize, [1, 0, 1]),
+            (.resize, [1, 0, 1, 0, 1]), (.credit, [1]), (.credit, [0, 0, 0, 0]), (.credit, [1, 0, 0, 0, 0]),
+            (.credit, [255, 255, 255, 255]), (.inputEnd, [0]),
         ]
 
         /// These are odd and harm nobody.
@@ -58,6 +87,17 @@ extension FaultTests {
                 "words about streams that are not", hello, Frame(.input, stream: 9, payload: [1]),
                 Frame(.inputEnd, stream: 9), Frame(.credit, stream: 9, payload: [1, 0, 0, 0]),
                 Frame(.signal, stream: 9, payload: [9, 0, 0, 0]), Frame(.resize, stream: 9, payload: [1, 0, 1, 0])),
+            Attack(
+                "input beyond its credit",
+                [hello, Frame(.open, stream: 1, payload: open)]
+                    + Array(repeating: Frame(.input, stream: 1, payload: chunk), count: 8)),
+            Attack(
+                "credit beyond the window", hello, Frame(.open, stream: 1, payload: open),
+                Frame(.credit, stream: 1, payload: Credit.payload(1))),
+            Attack(
+                "signals that are none", hello, Frame(.open, stream: 1, payload: open),
+                Frame(.signal, stream: 1, payload: [0, 0, 0, 0]), Frame(.signal, stream: 1, payload: [65, 0, 0, 0]),
+                Frame(.signal, stream: 1, payload: [255, 255, 255, 255])),
         ]
 
         @Test func `a client that breaks the protocol ends its own connection and nothing else`() async throws {

@@ -11,6 +11,7 @@ enum Misdeed: String {
     case laterVersion = "later-version"
     case largeHello = "large-hello"
     case outputFirst = "output-first"
+    case helloAsState = "hello-as-state"
     case silence, leaving
 
     // After hello, before anybody has asked for anything.
@@ -29,6 +30,10 @@ enum Misdeed: String {
     case exitBeyondCodes = "exit-beyond-codes"
     case exitHalf = "exit-half"
     case closedEarly = "closed-early"
+    case closedWithWords = "closed-with-words"
+    case outputBeforeOpened = "output-before-opened"
+    case exitBeforeOpened = "exit-before-opened"
+    case inputBack = "input-back"
     case outputBeyondCredit = "output-beyond-credit"
     case largeOutput = "large-output"
     case refusedLate = "refused-late"
@@ -52,6 +57,7 @@ enum Misdeed: String {
         case .laterVersion: channel.send(.hello, Hello(versions: 900...901).payload)
         case .largeHello: channel.send(.hello, Array(repeating: 0x41, count: 8192))
         case .outputFirst: channel.send(.output, stream: 1, [0x41])
+        case .helloAsState: channel.send(.state, Hello().payload)
         case .silence: break
         case .leaving: return
         default:
@@ -81,6 +87,8 @@ enum Misdeed: String {
         case .outputOfAnother: channel.send(.output, stream: stream + 1, [0x41])
         case .openBack: channel.send(.open, stream: stream, OpenRequest.command(Command(["id"])).payload)
         case .closedEarly: channel.send(.closed, stream: stream)
+        case .outputBeforeOpened: channel.send(.output, stream: stream, [0x41])
+        case .exitBeforeOpened: channel.send(.exit, stream: stream, Exit(CommandResult(exitCode: 0)).payload)
         case .hangUp: shutdown(Channel.descriptor, CInt(SHUT_RDWR))
         case .silentOnCommand: break
         case .halfFrame: channel.send(raw: [200, 0, 0, 0, 1, 0, 0, 0, 7, 0x41])
@@ -97,6 +105,10 @@ enum Misdeed: String {
         case .exitTwice:
             channel.send(.exit, stream: stream, exit)
             channel.send(.exit, stream: stream, exit)
+        case .closedWithWords:
+            channel.send(.exit, stream: stream, exit)
+            channel.send(.closed, stream: stream, [1, 2, 3])
+        case .inputBack: channel.send(.input, stream: stream, [0x41])
         case .exitBeyondCodes: channel.send(.exit, stream: stream, Exit(CommandResult(exitCode: 70_000)).payload)
         case .exitHalf: channel.send(.exit, stream: stream, Array(exit.prefix(5)))
         case .outputBeyondCredit:
