@@ -8,6 +8,8 @@ final class KeeperConnection: Sendable {
     private struct State {
         var report = StateReport(.creating)
         var isLost = false
+        /// Why the keeper did not take this client in.
+        var refusal: CoteError?
         var nextStream: UInt32 = 1
         /// Commands that have not ended; whether anybody still wants to know is their owners' business.
         var executions: [UInt32: WeakExecution] = [:]
@@ -54,7 +56,7 @@ final class KeeperConnection: Sendable {
             let execution = Execution(stream: state.nextStream, connection: self)
             state.nextStream += 1
             if state.isLost {
-                execution.fail(Self.lost(id, Self.settled(state)))
+                execution.fail(Self.lost(id, state))
             } else {
                 state.executions[execution.stream] = WeakExecution(value: execution)
             }
@@ -67,6 +69,9 @@ final class KeeperConnection: Sendable {
     func send(_ kind: Frame.Kind, stream: UInt32 = 0, payload: [UInt8] = []) {
         writer.send(Frame(kind, stream: stream, payload: payload))
     }
+
+    /// Why the keeper did not take this client in; known once the connection has been lost.
+    var refusal: CoteError? { state.withLock { $0.refusal } }
 
     /// Waits until the sandbox's state satisfies `isReached`, or it has ended.
     func wait(until isReached: @escaping @Sendable (SandboxPhase) -> Bool) async -> StateReport {
@@ -126,6 +131,9 @@ final class KeeperConnection: Sendable {
             }
             let left = waiters.filter { !$0(report) }
             state.withLock { $0.waiters += left }
+        case .refused where frame.stream == 0:
+            let refusal = try Refusal(payload: frame.payload)
+            state.withLock { $0.refusal = CoteError(refusal.code, refusal.message) }
         default:
             let ends = frame.kind == .refused || frame.kind == .closed
             let execution = state.withLock { state in
@@ -137,16 +145,17 @@ final class KeeperConnection: Sendable {
 
     /// The keeper is gone; whoever waits learns it.
     private func lose() {
-        let (report, waiters, executions) = state.withLock { state in
+        let last = state.withLock { state in
             state.isLost = true
             defer {
                 state.waiters = []
                 state.executions = [:]
             }
-            return (Self.settled(state), state.waiters, state.executions)
+            return state
         }
-        for waiter in waiters { _ = waiter(report) }
-        for execution in executions.values { execution.value?.fail(Self.lost(id, report)) }
+        let report = Self.settled(last)
+        for waiter in last.waiters { _ = waiter(report) }
+        for execution in last.executions.values { execution.value?.fail(Self.lost(id, last)) }
     }
 
     private static func settled(_ state: State) -> StateReport {
@@ -154,7 +163,9 @@ final class KeeperConnection: Sendable {
         return StateReport(.died, reason: .keeperLost, detail: "its keeper is gone")
     }
 
-    private static func lost(_ id: SandboxID, _ report: StateReport) -> CoteError {
+    private static func lost(_ id: SandboxID, _ state: State) -> CoteError {
+        if let refusal = state.refusal { return refusal }
+        let report = settled(state)
         guard report.phase == .died else {
             return CoteError(.sandboxDied, "sandbox \(id) has stopped")
         }

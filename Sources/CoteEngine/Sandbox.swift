@@ -88,6 +88,7 @@ public final class Sandbox: Sendable {
     public func stop(grace: TimeSpan = .seconds(2)) async throws(CoteError) {
         connection.send(.stop, payload: Engine.milliseconds(UInt32(clamping: grace.milliseconds)))
         _ = await connection.wait { !$0.isAlive }
+        if let refusal = connection.refusal { throw refusal }
         await process?.ended(on: engine.loop)
         _ = try? engine.store.reconcile(id)
     }

@@ -14,12 +14,16 @@ public final class Agent {
 
     /// Commands at once; more are refused.
     static let mostExecutions = 512
+    /// Of each of them: stdin, stdout, stderr, and word of its exec.
+    private static let mostDescriptors = UInt64(mostExecutions) * 4 + 64
     /// When this much waits for the keeper, no more is read from commands.
     static let mostBacklog = 1 << 20
 
     let loop: EventLoop
     let guards: GuardSet
     let nothing: Descriptor
+    /// The soft limit of descriptors that commands have, unless they ask for another; the agent's own is higher.
+    let inheritedDescriptors = Processes.limit(of: .nofile).soft
     private let reaper: ChildReaper
     private var executions: [UInt32: Execution] = [:]
     private var link: FrameLink?
@@ -29,6 +33,7 @@ public final class Agent {
 
     private init(_ guards: GuardSet) throws(SystemError) {
         self.guards = guards
+        Processes.raiseDescriptorLimit(to: Self.mostDescriptors)
         loop = try EventLoop()
         reaper = try ChildReaper(on: loop)
         nothing = try Descriptor.open("/dev/null", O_RDWR)

@@ -12,13 +12,14 @@ struct ArchivePacker: ~Copyable {
     /// Files with several names, of which some are still to come.
     private var links: [FileStatus.Identity: (path: FilePath, left: UInt64)] = [:]
 
-    /// Past so many, a second name of a file becomes a copy of it.
-    private static let mostLinks = 1 << 18
+    private let mostLinks: Int
     /// What the kernel takes as a path, and so what can be unpacked again.
     private static let longestPath = 4_095
 
-    init(_ output: consuming ArchiveOutput, note: @escaping (String) -> Void) {
+    /// - Parameter mostLinks: files with several names to remember; a second name of any other becomes a copy of it.
+    init(_ output: consuming ArchiveOutput, mostLinks: Int = 1 << 18, note: @escaping (String) -> Void) {
         self.output = output
+        self.mostLinks = mostLinks
         self.note = note
     }
 
@@ -101,7 +102,7 @@ struct ArchivePacker: ~Copyable {
     private mutating func earlierName(_ status: FileStatus, _ path: FilePath) -> FilePath? {
         if status.raw.st_nlink < 2 { return nil }
         guard let (earlier, left) = links[status.identity] else {
-            if links.count < Self.mostLinks { links[status.identity] = (path, UInt64(status.raw.st_nlink) - 1) }
+            if links.count < mostLinks { links[status.identity] = (path, UInt64(status.raw.st_nlink) - 1) }
             return nil
         }
         links[status.identity] = left > 1 ? (earlier, left - 1) : nil

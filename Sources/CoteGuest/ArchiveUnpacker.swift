@@ -12,11 +12,13 @@ struct ArchiveUnpacker: ~Copyable {
     /// A directory gets its mode and time last, when nothing will be put into it any more.
     private var directories: [FilePath: (mode: UInt32, modified: timespec)] = [:]
 
-    private static let mostDirectories = 1 << 20
+    private let mostDirectories: Int
 
     /// Creates `path` where it is missing.
-    init(_ path: String) throws(FileFailure) {
+    /// - Parameter mostDirectories: an archive with more is refused.
+    init(_ path: String, mostDirectories: Int = 1 << 20) throws(FileFailure) {
         let shown = FilePath(path)
+        self.mostDirectories = mostDirectories
         createdRoot = !Files.exists(path)
         try telling(shown) { () throws(SystemError) in try Files.makeDirectories(path, mode: 0o755) }
         places = ArchivePlaces(try Descriptor.open(shown, O_RDONLY | O_DIRECTORY, shown))
@@ -68,7 +70,7 @@ struct ArchiveUnpacker: ~Copyable {
     }
 
     private mutating func remember(_ entry: ArchiveEntry, _ path: FilePath) throws(FileFailure) {
-        if directories.count >= Self.mostDirectories { throw FileFailure(entry.path, "too many directories") }
+        if directories.count >= mostDirectories { throw FileFailure(entry.path, "too many directories") }
         directories[path] = (entry.mode & 0o1777, entry.modified)
     }
 

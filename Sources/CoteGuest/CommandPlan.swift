@@ -10,7 +10,8 @@ struct CommandPlan {
     /// The kernel's choice when memory runs out is to be a command, not the agent, which has 0.
     private static let outOfMemoryScore: CInt = 500
 
-    init(_ command: Command, guards: GuardSet) throws(CoteError) {
+    /// - Parameter descriptors: the soft limit where the command asks for no other.
+    init(_ command: Command, descriptors: UInt64, guards: GuardSet) throws(CoteError) {
         let account = try Self.account(command.user)
         var environment = [
             "PATH": Self.path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name,
@@ -24,7 +25,7 @@ struct CommandPlan {
         spawn.directory = command.directory ?? "/workspace"
         spawn.fileModeMask = command.fileModeMask ?? 0o022
         spawn.credentials = account.credentials
-        spawn.limits = try Self.limits(command)
+        spawn.limits = try Self.limits(command, descriptors)
         spawn.newSession = guards.holds(.ownSession) || command.terminal != nil
         spawn.dropCapabilities = guards.holds(.commandCapabilities)
         spawn.noNewPrivileges = guards.holds(.noNewPrivileges)
@@ -60,11 +61,12 @@ struct CommandPlan {
             && status.st_mode & 0o111 != 0
     }
 
-    private static func limits(_ command: Command) throws(CoteError) -> [ResourceLimit] {
+    private static func limits(_ command: Command, _ descriptors: UInt64) throws(CoteError) -> [ResourceLimit] {
         var limits: [ResourceLimit] = []
-        for (name, soft) in command.resourceLimits {
+        let wanted = [.nofile: descriptors].merging(command.resourceLimits) { $1 }
+        for (name, soft) in wanted {
             guard let resource = CommandResource(name: name.rawValue) else { continue }
-            let hard = Processes.hardLimit(resource)
+            let hard = Processes.limit(of: resource).hard
             guard soft <= hard else {
                 throw CoteError(.limitUnsupported, "--ulimit \(name.rawValue)=\(soft): more than the sandbox's \(hard)")
             }

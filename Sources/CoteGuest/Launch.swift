@@ -24,7 +24,7 @@ final class Launch {
     init(_ request: OpenRequest, agent: Agent) throws(CoteError) {
         command = Self.command(for: request)
         timeout = command.timeout
-        var spawn = try CommandPlan(command, guards: agent.guards).spawn
+        var spawn = try CommandPlan(command, descriptors: agent.inheritedDescriptors, guards: agent.guards).spawn
         do throws(SystemError) {
             let streams = try CommandDescriptors(command, nothing: agent.nothing)
             spawn.descriptors = streams.child

@@ -48,6 +48,16 @@ final class ClientSession {
 
     func flush() { link?.flush() }
 
+    /// Tells a client that is not taken in why, and lets it go.
+    static func turnAway(_ descriptor: consuming Descriptor, _ refusal: Refusal) {
+        var bytes: [UInt8] = []
+        for frame in [Frame(.hello, payload: Hello().payload), Frame(.refused, payload: refusal.payload)] {
+            frame.encode(into: &bytes)
+        }
+        // A socket that is new has room for it.
+        _ = bytes.withUnsafeBytes { try? descriptor.write(some: $0) }
+    }
+
     /// Ends the connection without telling `onEnd`.
     func close() {
         link?.close()
@@ -98,9 +108,12 @@ final class ClientSession {
     }
 
     private func open(_ stream: UInt32, _ request: OpenRequest) throws(WireViolation) {
-        guard stream != 0, known.count < Self.mostStreams, known.insert(stream).inserted else {
-            throw .unexpected("stream")
+        guard stream != 0, !known.contains(stream) else { throw .unexpected("stream") }
+        guard known.count < Self.mostStreams else {
+            let refusal = Refusal(.limitReached, "more than \(Self.mostStreams) commands at once on one connection")
+            return send(.refused, stream: stream, payload: refusal.payload)
         }
+        known.insert(stream)
         onOpen(stream, request)
     }
 

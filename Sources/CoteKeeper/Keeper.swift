@@ -15,6 +15,10 @@ public final class Keeper {
     /// The socket to the program that started this one.
     private static let firstClient: CInt = 3
     private static let bootTime = TimeSpan.seconds(30)
+    /// Clients at once; others are told so.
+    private static let mostClients = 1024
+    /// What the keeper needs beside its clients.
+    private static let ownDescriptors = 64
 
     let loop: EventLoop
     let boot: BootRequest
@@ -24,6 +28,8 @@ public final class Keeper {
     private let guards: GuardSet
     private let listener: Descriptor
     private var clients: [ObjectIdentifier: ClientSession] = [:]
+    /// Fewer where there are not so many descriptors.
+    private var roomForClients = Keeper.countRoom()
     private var agent: AgentSession?
     private var plan: SandboxPlan
     private var firstProcess: Int32?
@@ -167,6 +173,9 @@ extension Keeper {
     /// The sandbox is up: what only its start needed goes.
     private func seal() {
         isSealed = true
+        // Not before: the runtime and the agent inherit what the keeper has.
+        Processes.raiseDescriptorLimit(to: UInt64(Self.mostClients + Self.ownDescriptors))
+        roomForClients = Self.countRoom()
         do { try KeeperSeal.apply() } catch {
             return handle(.sealFailed("\(error)"))
         }
@@ -184,10 +193,20 @@ extension Keeper {
 // MARK: Clients
 
 extension Keeper {
+    private static func countRoom() -> Int {
+        let descriptors = Int(clamping: Processes.limit(of: .nofile).soft)
+        return max(1, min(mostClients, descriptors - ownDescriptors))
+    }
+
     private func acceptClients() {
         while let descriptor = Sockets.accept(listener) {
             // The socket's directory is 0700 already; this holds even where its mode was changed.
-            guard Sockets.peerUser(descriptor) == getuid(), clients.count < 1024 else { continue }
+            guard Sockets.peerUser(descriptor) == getuid() else { continue }
+            guard clients.count < roomForClients else {
+                let refusal = Refusal(.limitReached, "more than \(roomForClients) programs use the sandbox at once")
+                ClientSession.turnAway(descriptor, refusal)
+                continue
+            }
             guard let session = try? ClientSession(descriptor, on: loop) else { continue }
             adopt(session)
         }

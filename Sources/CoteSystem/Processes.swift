@@ -51,11 +51,20 @@ public enum Processes {
         Descriptor(owning: try check("pidfd_open") { cl_pidfd_open(pid) })
     }
 
-    /// The hard limit of `resource`, which no process may exceed.
-    public static func hardLimit(_ resource: CommandResource) -> UInt64 {
+    /// This process's own limits of `resource`.
+    public static func limit(of resource: CommandResource) -> ResourceLimit {
         var limit = rlimit()
         getrlimit(resource.rawValue, &limit)
-        return UInt64(limit.rlim_max)
+        return ResourceLimit(
+            resource: resource.rawValue, soft: UInt64(limit.rlim_cur), hard: UInt64(limit.rlim_max))
+    }
+
+    /// Lets this process hold `wanted` descriptors, or as many as its hard limit allows; never fewer than before.
+    public static func raiseDescriptorLimit(to wanted: UInt64) {
+        let now = limit(of: .nofile)
+        guard now.soft < min(wanted, now.hard) else { return }
+        var raised = rlimit(rlim_cur: rlim_t(min(wanted, now.hard)), rlim_max: rlim_t(now.hard))
+        setrlimit(now.resource, &raised)
     }
 }
 

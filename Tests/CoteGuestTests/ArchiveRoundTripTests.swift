@@ -93,6 +93,26 @@ import Testing
         #expect(try scratch.shell("cat out/one; ls out") == "one\none\n")
     }
 
+    @Test func `where too many files have several names the others are packed whole, once for each name`() throws {
+        let scratch = try Scratch()
+        try scratch.shell("mkdir tree; cd tree; for i in a b c; do echo $i > $i; ln $i $i-again; done")
+        let file = try Descriptor.open(scratch.path + "/packed.tar", O_WRONLY | O_CREAT, mode: 0o600)
+        var packer = ArchivePacker(ArchiveOutput(file), mostLinks: 0) { _ in }
+        try packer.pack(FilePath(scratch.path + "/tree"))
+        #expect(try scratch.shell("tar -tvf packed.tar | cut -c1 | tr -d '\\n'") == "d------")
+        try scratch.files(.pack, "tree", output: "linked.tar")
+        #expect(try scratch.shell("tar -tvf linked.tar | cut -c1 | tr -d '\\n'") == "d-h-h-h")
+        try scratch.files(.unpack, "out", input: "packed.tar")
+        #expect(try scratch.shell("cd out; cat a a-again b b-again c c-again") == "a\na\nb\nb\nc\nc\n")
+    }
+
+    @Test func `a tree with a path too long to be unpacked again is not packed`() throws {
+        let scratch = try Scratch()
+        try scratch.shell("python3 -c \"import os\nfor i in range(2100):\n os.mkdir('d'); os.chdir('d')\"")
+        #expect(scratch.failure(.pack, "d", output: "packed.tar")?.message.hasSuffix("the path is too long") == true)
+        try scratch.files(.remove, "d")
+    }
+
     @Test func `the archives of other programs unpack too`() throws {
         let scratch = try Scratch()
         try scratch.shell(

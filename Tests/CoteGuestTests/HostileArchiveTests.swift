@@ -1,4 +1,5 @@
 import CoteModel
+import CoteSystem
 import CoteWire
 import Glibc
 import Testing
@@ -125,6 +126,21 @@ import Testing
         Attempt("records and no entry", [Member(kind: 0x78, name: "x", content: "6 a=b\n")], "ends within an entry"),
         Attempt("time of letters", [Member(name: "f", records: ["12 mtime=xy\n"])], "the time of modification is not"),
     ]
+
+    @Test func `an archive with too many directories is refused`() throws {
+        let scratch = try Scratch()
+        let members = (0..<4).map { Member.directory("d\($0)") }
+        try scratch.write(members.flatMap(\.bytes) + [UInt8](repeating: 0, count: 1_024), to: "archive.tar")
+        let unpack = { (most: Int) throws(FileFailure) in
+            let archive = try Descriptor.open(FilePath(scratch.path + "/archive.tar"), O_RDONLY, FilePath("archive"))
+            var unpacker = try ArchiveUnpacker("\(scratch.path)/out\(most)", mostDirectories: most)
+            try unpacker.unpack(ArchiveReader(ArchiveInput(archive)))
+        }
+        let failure = #expect(throws: FileFailure.self) { try unpack(3) }
+        #expect(failure?.message.contains("d3: too many directories") == true, "\(String(describing: failure))")
+        try unpack(4)
+        #expect(try scratch.shell("ls out4") == "d0\nd1\nd2\nd3\n")
+    }
 
     @Test(arguments: attempts)
     func `a hostile archive is refused for its own reason and nothing outside is touched`(_ attempt: Attempt) throws {

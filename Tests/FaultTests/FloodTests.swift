@@ -65,6 +65,38 @@ extension FaultTests {
             try await sandbox.remove()
         }
 
+        @Test func `what a keeper does not take waits in its commands, not in the agent`() async throws {
+            try await Scene.with { scene in
+                let sandbox = try await scene.engine.create(SandboxRequest())
+                guard let keeper = Victim.keeper(of: sandbox.id, scene.engine),
+                    let agent = Victim.child("agent", of: sandbox.id, scene.engine)
+                else { throw Unmet(description: "no keeper or no agent") }
+                let script = "until [ -e go ]; do sleep 0.02; done; exec head -c 600000 /dev/zero"
+                var floods: [Execution] = []
+                for _ in 0..<40 { floods.append(try sandbox.start(Command(["sh", "-c", script]))) }
+                for flood in floods { try await flood.started() }
+                let before = ProcessTable.peak(agent.pid)
+                keeper.send(SIGSTOP)
+                defer { keeper.send(SIGCONT) }
+                try Files.create("/proc/\(agent.pid)/root/workspace/go", mode: 0o644, [])
+                var last: (read: Int, looks: Int) = (0, 0)
+                _ = try await scene.await("the agent to stop reading") {
+                    let read = ProcessTable.bytesRead(agent.pid)
+                    last = read == last.read ? (read, last.looks + 1) : (read, 0)
+                    let names = ProcessTable.members(of: sandbox.id).filter { $0.hasSuffix(" head") }
+                    return names.count == 40 && last.looks > 100 ? true : nil
+                }
+                let growth = ProcessTable.peak(agent.pid) - before
+                keeper.send(SIGCONT)
+                // Their credit together is ten mebibytes.
+                #expect(growth < 4 << 10, "\(growth) KiB")
+                for flood in floods { #expect(try await flood.wait().shellCode == 0) }
+                let bytes = try scene.journal(sandbox.id).compactMap(\.data).reduce(0) { $0 + $1.count }
+                #expect(bytes == 40 * 600_000)
+                try await sandbox.remove()
+            }
+        }
+
         @Test func `a full disk ends the sandbox, and its journal still says so`() async throws {
             try await Scene.with { scene in
                 let journals = scene.bench.home + "/journals"

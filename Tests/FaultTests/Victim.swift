@@ -71,13 +71,19 @@ enum ProcessTable {
     /// The most KiB that were ever resident.
     static func peak(_ pid: Int32) -> Int { field("VmHWM:", pid).flatMap { Int($0) } ?? 0 }
 
+    /// Of files, pipes and sockets, ever since it began.
+    static func bytesRead(_ pid: Int32) -> Int {
+        let text = (try? Files.readText("/proc/\(pid)/io")) ?? ""
+        return text.split(separator: "\n").first?.split(separator: " ").last.flatMap { Int($0) } ?? 0
+    }
+
     static func descriptors(_ pid: Int32) -> Int { ((try? Files.list("/proc/\(pid)/fd")) ?? []).count }
 
     /// Every process in a sandbox's control group, as `PID NAME`. Users would not do: another state directory may have
     /// given out the same ones.
     static func members(of id: SandboxID) -> [String] {
         ((try? Files.list("/proc")) ?? []).compactMap { Int32($0) }.filter { pid in
-            ((try? Files.readText("/proc/\(pid)/cgroup")) ?? "").contains("/\(id)")
+            ((try? Files.readText("/proc/\(pid)/cgroup")) ?? "").contains("/cote-\(id)")
         }.map { "\($0) \(name($0))" }
     }
 
