@@ -11,6 +11,7 @@ public final class JournalWriter {
     public private(set) var size: UInt64
     private let file: Descriptor
     private let limit: ByteCount
+    private let clock: () -> UInt64
     private var wasRefused = false
     private var nextNumber: UInt64
     /// Whether the file ends in the middle of a line that could not be cut off.
@@ -22,12 +23,18 @@ public final class JournalWriter {
 
     /// Opens the journal at `path`, or creates it for this user alone. Of one that exists, a torn last line is cut off,
     /// and numbers go on where they stopped; rubbish in it is left where it is and is no error.
-    /// - Parameter limit: the size above which `output` refuses.
-    public init(_ path: String, at directory: CInt = AT_FDCWD, limit: ByteCount) throws(SystemError) {
+    /// - Parameters:
+    ///   - limit: the size above which `output` refuses.
+    ///   - clock: gives each line's time; nothing else depends on it.
+    public init(
+        _ path: String, at directory: CInt = AT_FDCWD, limit: ByteCount,
+        clock: @escaping () -> UInt64 = SystemClock.wall
+    ) throws(SystemError) {
         let flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW
         file = try Descriptor.open(path, flags, mode: 0o600, at: directory)
         let tail = try JournalTail(of: file)
         self.limit = limit
+        self.clock = clock
         size = tail.end
         nextNumber = tail.lastNumber + 1
         isTorn = tail.isTorn
@@ -58,7 +65,7 @@ public final class JournalWriter {
         if isTorn { line.endLine() }
         line.object { line in
             line.field("seq", nextNumber)
-            line.field("ts", Timestamp(nanoseconds: SystemClock.wall()).description)
+            line.field("ts", Timestamp(nanoseconds: clock()).description)
             line.field("kind", kind)
             fields(&line)
         }

@@ -29,6 +29,40 @@ import Testing
         }
     }
 
+    @Test func `a clock that is set back and forth changes times and nothing else`() throws {
+        try withJournalPath { path in
+            let year: UInt64 = 31_536_000_000_000_000
+            let moments = [50 * year, 10 * year, 126 * year, 0, UInt64.max, 50 * year]
+            let clock = Moments(moments)
+            let journal = try JournalWriter(path, limit: plenty, clock: clock.next)
+            try journal.event("sandbox-creating")
+            // Half a character: when it must go out is a matter of the other clock.
+            let begin = SystemClock.monotonic()
+            try journal.output(1, [0x61, 0xc3])
+            let since = try #require(journal.heldSince)
+            #expect((begin...SystemClock.monotonic()).contains(since))
+            try journal.flushHeld(since: since - 1)
+            #expect(journal.heldSince == since)
+            try journal.flushHeld(since: since)
+            for kind in ["exec-exit", "sandbox-stopping", "sandbox-stopped"] { try journal.event(kind) }
+
+            let records = try JournalReader(path).rest()
+            #expect(records.map(\.seq) == [1, 2, 3, 4, 5, 6])
+            #expect(records.map(\.timestamp) == moments.map { Timestamp(nanoseconds: $0).description })
+            #expect(records.compactMap(\.data) == [[0x61], [0xc3]])
+            // Whoever goes on does so where the last number was, not where the latest time was.
+            try JournalWriter(path, limit: plenty, clock: { 1 }).event("sandbox-creating")
+            #expect(try JournalReader(path).rest().last?.seq == 7)
+        }
+    }
+
+    /// A clock that says what it was told.
+    private final class Moments {
+        private var left: [UInt64]
+        init(_ moments: [UInt64]) { left = moments }
+        func next() -> UInt64 { left.removeFirst() }
+    }
+
     @Test(arguments: [1, 2, 3, UInt64.random(in: 0...UInt64.max)])
     func `every byte of every channel is there in order, however it came`(seed: UInt64) throws {
         try withJournalPath { path in

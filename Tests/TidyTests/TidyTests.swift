@@ -48,6 +48,19 @@ import Testing
         expectNone(Repository.swift.flatMap(WordRules.forcedOperators))
     }
 
+    /// What people read: the time of a journal's line, of a state, of a creation and of what is set aside, and an age.
+    private static let timesOfDay = [
+        "Sources/CoteSystem/Clock.swift": 2, "Sources/CoteJournal/JournalWriter.swift": 1,
+        "Sources/CoteKeeper/Chronicle.swift": 1, "Sources/CoteEngine/Engine.swift": 1,
+        "Sources/CoteEngine/Store+Reconcile.swift": 2, "Sources/CoteCLI/Commands/ListCommand.swift": 1,
+    ]
+
+    @Test func `the time of day is read for people alone, and no duration or deadline depends on it`() {
+        let readings = Dictionary(grouping: Repository.swift.flatMap(WordRules.unsteadyClocks), by: \.path)
+        expectNone(readings.filter { Self.timesOfDay[$0] != $1.count }.flatMap(\.value))
+        #expect(Set(readings.keys) == Set(Self.timesOfDay.keys))
+    }
+
     @Test func `nothing names a machine or is left unfinished`() {
         expectNone(Repository.files.flatMap(WordRules.machinePaths))
         expectNone(Repository.files.flatMap(WordRules.unfinished))

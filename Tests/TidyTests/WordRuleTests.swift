@@ -40,6 +40,14 @@ import Testing
     }
 
     @Test(arguments: [
+        ("let now = SystemClock.wall()", 1), ("clock_gettime(CLOCK_REALTIME, &time)", 1), ("Date() < Date()", 2),
+        ("SystemClock.monotonic()", 0), ("let date = 1 // Date()", 0), ("clock_gettime(CLOCK_BOOTTIME, &time)", 0),
+    ])
+    func `a reading of a clock that may jump is found`(text: String, count: Int) {
+        #expect(lines(WordRules.unsteadyClocks, text).count == count)
+    }
+
+    @Test(arguments: [
         "fatalError(\"a\")", "precondition (a)", "preconditionFailure()", "assert(a)", "assertionFailure()",
         "unsafeBitCast(a, to: B.self)", "a.unsafelyUnwrapped", "// INVARIANT:\nfatalError()",
         "// INVARIANT: too far away.\n\nfatalError()", "\"// no\"; fatalError()",

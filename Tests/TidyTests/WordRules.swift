@@ -80,6 +80,15 @@ enum WordRules {
         }.map { Finding(file.path, $0, "a path of somebody's machine") }
     }
 
+    private static let timesOfDay: Set = ["wall", "CLOCK_REALTIME", "Date", "SuspendingClock"]
+
+    /// Where a program reads a clock that may jump, or that stands still while the machine sleeps.
+    static func unsteadyClocks(_ file: SourceFile) -> [Finding] {
+        guard file.path.hasPrefix("Sources/") else { return [] }
+        return file.code.words.filter { timesOfDay.contains($0.text) }
+            .map { Finding(file.path, $0.line, "'\($0.text)' is not for durations and deadlines") }
+    }
+
     // Spelt in two so that this file may hold them.
     private static let marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
 
