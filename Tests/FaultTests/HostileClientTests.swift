@@ -58,7 +58,7 @@ extension FaultTests {
                 Attack("an answer", hello, Frame(.exit, stream: 1, payload: [])),
                 Attack("a boot request that does not read", hello, Frame(.boot, payload: [1])),
                 Attack("another boot request", hello, Frame(.boot, payload: boot)),
-                Attack("a hello that is none", Frame(.stop, payload: Hello().payload)),
+                Attack("a hello that is none", Frame(.boot, payload: Hello().payload)),
                 Attack("a hello of later versions alone", Frame(.hello, payload: Hello(versions: 900...901).payload)),
                 Attack("input before hello", Frame(.input, stream: 1, payload: [1])),
                 Attack("output", hello, Frame(.output, stream: 1, payload: [1])),
