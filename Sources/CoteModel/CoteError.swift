@@ -51,7 +51,6 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     // It was done and failed.
     case sandboxDied = "sandbox-died"
     case outputLimit = "output-limit"
-    case connectionLost = "connection-lost"
     case protocolViolation = "protocol-violation"
     case fileOperationFailed = "file-operation-failed"
     case `internal`
