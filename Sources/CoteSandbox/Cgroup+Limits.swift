@@ -15,18 +15,14 @@ extension Cgroup {
 
     /// Lets `request` start its program inside the group; the descriptors must stay open until it has started.
     public func admit(_ request: inout SpawnRequest) throws(SystemError) -> [SharedDescriptor] {
-        var doors: [SharedDescriptor] = []
-        for directory in directories {
-            let isUnified = layout == .unified
-            doors.append(
-                SharedDescriptor(
-                    try isUnified ? .directory(directory) : .open(directory + "/tasks", O_WRONLY)))
-        }
         if layout == .unified {
-            request.controlGroup = doors.first?.descriptor.raw
-        } else {
-            request.taskLists = doors.map { $0.descriptor.raw }
+            let door = SharedDescriptor(try .directory(base + path))
+            request.controlGroup = door.descriptor.raw
+            return [door]
         }
+        var doors: [SharedDescriptor] = []
+        for directory in directories { doors.append(SharedDescriptor(try .open(directory + "/tasks", O_WRONLY))) }
+        request.taskLists = doors.map { $0.descriptor.raw }
         return doors
     }
 
