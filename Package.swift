@@ -100,7 +100,7 @@ let package = Package(
         tests("CoteModelTests", ["CoteModel"]),
         tests("CoteWireTests", ["CoteTestSupport", "CoteWire", "CoteModel"]),
         tests("CoteGuestTests", ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
-        tests("CoteJournalTests", ["CoteJournal", "CoteModel", "CoteSystem"]),
+        tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
