@@ -99,7 +99,7 @@ let package = Package(
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),
         tests("CoteWireTests", ["CoteTestSupport", "CoteWire", "CoteModel"]),
-        tests("CoteGuestTests", ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
+        tests("CoteGuestTests", ["CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),

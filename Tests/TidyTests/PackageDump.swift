@@ -9,6 +9,9 @@ struct PackageDump: Decodable {
         let type: String
         let path: String?
         let dependencies: [Dependency]
+
+        /// Where its files are.
+        var folder: String { path ?? "\(type == "test" ? "Tests" : "Sources")/\(name)" }
     }
 
     /// In JSON an object with one key, the form of the dependency, whose list starts with the name.
@@ -35,6 +38,16 @@ struct PackageDump: Decodable {
         Dictionary(
             uniqueKeysWithValues: targets.filter { $0.type != "test" && $0.path?.hasPrefix("Tests") != true }
                 .map { ($0.name, Set($0.dependencies.map(\.name))) })
+    }
+
+    /// Modules of this package that a file imports and its target does not declare. Where they happen to have been
+    /// built before, the compiler finds them all the same; in a fresh clone it does not.
+    func undeclaredImports(_ file: SourceFile) -> [Finding] {
+        guard let target = targets.first(where: { file.path.hasPrefix($0.folder + "/") }) else { return [] }
+        let declared = Set(target.dependencies.map(\.name) + [target.name])
+        let own = Set(targets.map(\.name))
+        return Architecture.imports(file).filter { own.contains($0.module) && !declared.contains($0.module) }
+            .map { Finding(file.path, $0.line, "imports \($0.module), which \(target.name) does not declare") }
     }
 
     /// Asks SwiftPM about the package at `root`, in a scratch folder of its own: the build that runs these tests may

@@ -71,7 +71,9 @@ import Testing
         expectNone(Architecture.cote.brokenLayers())
     }
 
-    @Test func `modules import what they may`() {
+    @Test func `modules import what they may`() throws {
         expectNone(Repository.swift.flatMap(Architecture.cote.forbiddenImports))
+        let package = try PackageDump.of(Repository.root)
+        expectNone(Repository.swift.flatMap(package.undeclaredImports))
     }
 }
