@@ -144,6 +144,8 @@ extension Agent {
         link?.send(kind, stream: stream, bytes: bytes)
     }
 
+    func flush() { link?.flush() }
+
     /// Whether commands must wait because the keeper has not taken what it was sent.
     var isCongested: Bool { (link?.backlog ?? 0) > Self.mostBacklog }
 

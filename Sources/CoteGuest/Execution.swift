@@ -149,6 +149,8 @@ final class Execution {
         }
         if outputs.allSatisfy(\.isAtEnd) {
             agent.send(.closed, stream)
+            // Before what is left to clear away: a client waits for it.
+            agent.flush()
             finish()
         }
     }

@@ -50,6 +50,8 @@ final class AgentSession {
         link?.send(.open, stream: stream.number, payload: stream.request.payload)
         // The agent starts the command while this writes it down; nothing it answers is looked at before that is done.
         link?.flush()
+        // The kernel may have put the agent behind this process on the same processor.
+        sched_yield()
         keeper.chronicle.started(stream)
     }
 
