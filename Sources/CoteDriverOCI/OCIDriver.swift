@@ -26,11 +26,12 @@ public struct OCIDriver: SandboxDriver {
             let process = try withExtendedLifetime(try group.admit(&request)) { try Self.run(request) }
             loop.reaper.expect(process) { status in
                 guard status == .exited(0) else { return completion(.failure(Self.failure(status, plan))) }
-                // Only now: crun needs more processes and memory than the sandbox may be given.
-                do { try group.limit(plan.limits, plan.guards) } catch {
-                    return completion(.failure(StartFailure("\(error)")))
+                // The process of crun's that has started the sandbox's first may still be on its way out.
+                loop.reaper.collected = { [reaper = loop.reaper] in
+                    guard group.population <= 1 else { return }
+                    reaper.collected = {}
+                    completion(Self.limited(plan, group))
                 }
-                completion(Self.firstProcess(plan))
             }
         } catch {
             completion(.failure(StartFailure("\(error)")))
@@ -50,6 +51,12 @@ public struct OCIDriver: SandboxDriver {
         request.directory = "/"
         request.descriptors = [3: plan.channel]
         return request
+    }
+
+    /// Only when crun has left: it needs more processes and memory than the sandbox may be given.
+    private static func limited(_ plan: SandboxPlan, _ group: Cgroup) -> Result<Int32, StartFailure> {
+        do { try group.limit(plan.limits, plan.guards) } catch { return .failure(StartFailure("\(error)")) }
+        return firstProcess(plan)
     }
 
     private static func firstProcess(_ plan: SandboxPlan) -> Result<Int32, StartFailure> {

@@ -50,6 +50,11 @@ extension Engine {
         guard !summary.state.phase.isAlive, let lock = store.lock(spec.id, patiently: true) else {
             throw CoteError(.wrongState, "sandbox \(spec.id) is \(summary.state.phase.rawValue)")
         }
+        // Its files were never meant to last, and may not have.
+        guard !spec.isOneShot else {
+            throw CoteError(
+                .wrongState, "sandbox \(spec.id) was for one command", hint: "cote remove \(spec.id)")
+        }
         let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
         try HostLimits.prepare(spec.limits)
         try store.translate("cannot start \(spec.id)") { () throws(SystemError) in

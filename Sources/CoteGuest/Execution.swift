@@ -47,7 +47,9 @@ final class Execution {
     private func connect(_ launch: Launch) throws(SystemError) {
         for (kind, descriptor) in launch.takeOutputs() {
             outputs.append(
-                try CommandOutput(kind, descriptor, on: agent.loop) { [unowned self] output in
+                try CommandOutput(kind, descriptor, on: agent.loop) { [weak self] output in
+                    // Held until both are done: the first may find that the command has failed, and let it go.
+                    guard let self else { return }
                     readSome(output)
                     settle()
                 })
@@ -118,6 +120,7 @@ final class Execution {
         launch = nil
         if let announcement { agent.loop.cancel(announcement) }
         agent.send(.opened, stream)
+        resumeReading()
     }
 
     private func announceLater() {
@@ -128,12 +131,13 @@ final class Execution {
     }
 
     private func readSome(_ output: CommandOutput) {
-        guard !agent.isCongested else { return output.pause() }
+        announce()
+        // A terminal echoes what is typed before there is a program: that waits until there is one.
+        guard launch == nil, !isFinished, !agent.isCongested else { return output.pause() }
         let most = min(outgoing.available, Frame.limit(output.kind))
         guard most > 0 else { return output.pause() }
         let count = output.read(into: &agent.buffer, limit: most)
         guard count > 0, outgoing.take(exactly: count) else { return }
-        announce()
         agent.buffer.first(count) { agent.send(output.kind, stream, bytes: $0) }
     }
 

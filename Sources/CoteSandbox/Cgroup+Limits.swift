@@ -26,6 +26,16 @@ extension Cgroup {
         return doors
     }
 
+    /// How many threads are in the group, with those that have ended and that nobody has collected yet.
+    public var population: Int {
+        if let text = try? Files.readText(directory(of: "pids") + "/pids.current") {
+            return Int(text.prefix { $0.isNumber }) ?? 0
+        }
+        // Without that controller the ended ones do not count.
+        let list = directories.first.flatMap { try? Files.readText($0 + "/cgroup.procs") } ?? ""
+        return list.split(separator: "\n").count
+    }
+
     /// Sets what is limited. Fails where the host cannot hold a limit that is asked for.
     public func limit(_ limits: Limits, _ guards: GuardSet) throws(SystemError) {
         if let memory = limits.memory, guards.holds(.memoryLimit) { try limit(memory: memory) }

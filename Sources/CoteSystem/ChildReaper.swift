@@ -9,6 +9,8 @@ public final class ChildReaper {
     /// Ends of children that nobody has asked for yet; the newest few.
     private var unclaimed: [(pid: Int32, status: ExitStatus)] = []
     private static let mostUnclaimed = 64
+    /// Called each time children have been collected.
+    public var collected: () -> Void = {}
 
     /// Begins at once, from `loop`. SIGCHLD stays blocked for this thread and those it starts.
     public init(on loop: EventLoop) throws(SystemError) {
@@ -38,5 +40,6 @@ public final class ChildReaper {
                 if unclaimed.count > Self.mostUnclaimed { unclaimed.removeFirst() }
             }
         }
+        collected()
     }
 }

@@ -59,6 +59,19 @@ import Testing
         }
     }
 
+    /// What starts a sandbox takes more than that, and must be gone before.
+    @Test(arguments: SandboxClass.tried)
+    func `the least limits that may be given suffice for a command, each time`(
+        sandboxClass: SandboxClass
+    ) async throws {
+        for _ in 0..<20 {
+            try await Trial.with(sandboxClass, Limits(memory: Limits.leastMemory, processes: 1)) { trial in
+                let output = try await trial.sandbox.run(Command(["/usr/bin/busybox", "true"]))
+                #expect(output.result.shellCode == 0)
+            }
+        }
+    }
+
     @Test(arguments: SandboxClass.tried)
     func `there are never more processes than the limit`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(processes: 16)) { trial in

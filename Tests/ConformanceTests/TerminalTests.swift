@@ -26,6 +26,19 @@ import Testing
         }
     }
 
+    /// The terminal shows what is typed at once, perhaps before there is a program.
+    @Test(arguments: SandboxClass.tried)
+    func `what is typed ahead reaches the command, and harms nobody`(sandboxClass: SandboxClass) async throws {
+        try await Trial.with(sandboxClass) { trial in
+            for _ in 0..<40 {
+                let execution = try Self.start(trial, "read line; echo got $line")
+                await execution.write(Array("ahead\n".utf8))
+                #expect(await execution.rest().text.hasSuffix("got ahead\r\n"))
+                #expect(try await execution.wait().exitCode == 0)
+            }
+        }
+    }
+
     @Test(arguments: SandboxClass.tried)
     func `a resized terminal tells its command`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass) { trial in

@@ -50,6 +50,9 @@ struct PackageDump: Decodable {
             .map { Finding(file.path, $0.line, "imports \($0.module), which \(target.name) does not declare") }
     }
 
+    /// This repository's, asked for once.
+    static let cote = Result { try of(Repository.root) }
+
     /// Asks SwiftPM about the package at `root`, in a scratch folder of its own: the build that runs these tests may
     /// hold the lock on the usual one.
     static func of(_ root: URL) throws -> PackageDump {

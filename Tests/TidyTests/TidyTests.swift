@@ -67,13 +67,13 @@ import Testing
     }
 
     @Test func `targets depend on each other as the table says`() throws {
-        expectNone(Architecture.cote.differences(from: try PackageDump.of(Repository.root).dependencies))
+        expectNone(Architecture.cote.differences(from: try PackageDump.cote.get().dependencies))
         expectNone(Architecture.cote.brokenLayers())
     }
 
     @Test func `modules import what they may`() throws {
         expectNone(Repository.swift.flatMap(Architecture.cote.forbiddenImports))
-        let package = try PackageDump.of(Repository.root)
+        let package = try PackageDump.cote.get()
         expectNone(Repository.swift.flatMap(package.undeclaredImports))
     }
 }
