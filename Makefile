@@ -36,7 +36,7 @@ test:
 	if [ -d Examples ]; then \
 	    for example in Examples/*/Package.swift; do swift build --package-path "$$(dirname "$$example")"; done; \
 	fi
-	COTE_REQUIRE=$(COTE_REQUIRE) swift test
+	COTE_REQUIRE=$(COTE_REQUIRE) scripts/run-tests
 
 soak:
 	scripts/setup test

@@ -14,11 +14,13 @@ let house: [SwiftSetting] = [
 /// Flags that SwiftPM calls unsafe stay on programs, so that other packages can depend on `CoteEngine`.
 let staticProgram: [LinkerSetting] = [.unsafeFlags(["-static-executable"])]
 
+/// Their own code links by itself what it imports; what a library imports it does not.
+let staticRuntime: [LinkerSetting] = [.linkedLibrary("swiftSynchronization")]
+
 /// What a static program needs besides when it uses FoundationEssentials, which does not say so itself.
 let staticFoundation: [LinkerSetting] = [
     .linkedLibrary("_FoundationCShims"),
     .linkedLibrary("_FoundationCollections"),
-    .linkedLibrary("swiftSynchronization"),
 ]
 
 func library(_ name: String, _ dependencies: [Target.Dependency], extra: [SwiftSetting] = []) -> Target {
@@ -27,14 +29,15 @@ func library(_ name: String, _ dependencies: [Target.Dependency], extra: [SwiftS
 
 func program(_ name: String, _ dependencies: [Target.Dependency], extra: [LinkerSetting] = []) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, swiftSettings: house, linkerSettings: staticProgram + extra)
+        name: name, dependencies: dependencies, swiftSettings: house,
+        linkerSettings: staticProgram + staticRuntime + extra)
 }
 
 /// A program of `Tests/Programs`.
 func weakened(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Tests/Programs/\(name)", swiftSettings: house,
-        linkerSettings: staticProgram)
+        linkerSettings: staticProgram + staticRuntime)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], besides: [String] = []) -> Target {
@@ -93,13 +96,13 @@ let package = Package(
         .executableTarget(
             name: "cote-bench",
             dependencies: ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
-            path: "Benchmarks", swiftSettings: house, linkerSettings: staticProgram + staticFoundation),
+            path: "Benchmarks", swiftSettings: house, linkerSettings: staticProgram + staticRuntime + staticFoundation),
 
         // Tests without a sandbox.
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),
         tests("CoteWireTests", ["CoteTestSupport", "CoteWire", "CoteModel"]),
-        tests("CoteGuestTests", ["CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
+        tests("CoteGuestTests", ["CoteTestSupport", "CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),

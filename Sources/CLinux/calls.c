@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -68,6 +69,13 @@ int cl_epoll_wait_resting(int epoll, struct epoll_event *events, int count, int 
     // The program's text is never written, so dropping its pages loses nothing.
     if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
     return epoll_wait(epoll, events, count, timeout);
+}
+
+int cl_timer(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC); }
+
+int cl_timer_set(int timer, long nanoseconds) {
+    struct itimerspec time = {.it_value.tv_nsec = nanoseconds};
+    return timerfd_settime(timer, 0, &time, NULL);
 }
 
 int cl_seccomp_install(const struct sock_fprog *filter) {

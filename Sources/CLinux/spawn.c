@@ -4,20 +4,18 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC 4
-#endif
-
-// The child runs between clone and exec, possibly in a copy of a process with other threads: only calls that are
-// safe there, no allocation, and credentials by raw system calls (the library's would signal threads that are gone).
+// The child runs between clone and exec, in the memory of its parent, whose other threads run on: only calls that are
+// safe there, no allocation, and credentials by raw system calls (the library's would signal the parent's threads).
 
 void cl_reset_signals(void) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -29,17 +27,26 @@ void cl_reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/// Exec gives every caught signal its standard action; of the ignored ones, Cote's own programs have only this.
-static int reset_signals(void) {
+/// No handler of the parent's may run in the child, where it would find the parent's memory. All signals are blocked
+/// until there is none: see `unblock_signals`.
+static int reset_signals(int no_handlers) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    sigaction(SIGPIPE, &standard, NULL);
+    if (no_handlers) return sigaction(SIGPIPE, &standard, NULL);
+    for (int number = 1; number < 65; number++) {
+        if (number != SIGKILL && number != SIGSTOP) sigaction(number, &standard, NULL);
+    }
+    return 0;
+}
+
+static int unblock_signals(void) {
     sigset_t none;
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/// Moves sources above every target first, so that no dup2 overwrites a source that is still needed.
-static int place_descriptors(const struct cl_spawn *request, int *status) {
+/// Where a source may be a target too, all sources are moved above every target first, so that no dup2 overwrites one
+/// that is still needed.
+static int place_descriptors(const struct cl_spawn *request) {
     int moved[16];
     size_t count = request->descriptor_count;
     int above = 16;
@@ -47,19 +54,18 @@ static int place_descriptors(const struct cl_spawn *request, int *status) {
         errno = EINVAL;
         return -1;
     }
-    int high = fcntl(*status, F_DUPFD_CLOEXEC, above);
-    if (high < 0) return -1;
-    *status = high;
+    int first = count == 0 ? 0 : request->descriptors[count - 1].target + 1;
     for (size_t i = 0; i < count; i++) {
-        moved[i] = fcntl(request->descriptors[i].source, F_DUPFD_CLOEXEC, above);
+        int source = request->descriptors[i].source;
+        moved[i] = source >= first ? source : fcntl(source, F_DUPFD_CLOEXEC, above);
         if (moved[i] < 0) return -1;
     }
     for (size_t i = 0; i < count; i++) {
         if (dup2(moved[i], request->descriptors[i].target) < 0) return -1;
     }
     if (request->keep_others) return 0;
-    int first = count == 0 ? 0 : request->descriptors[count - 1].target + 1;
-    return (int)syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC);
+    // Now, not by exec, which may have to wait: the other end of a pipe of the parent's would wait for its closing too.
+    return (int)syscall(SYS_close_range, first, ~0U, 0);
 }
 
 static int write_oom_score(int score) {
@@ -83,17 +89,12 @@ static int write_oom_score(int score) {
 }
 
 static int set_credentials(const struct cl_spawn *request) {
-    if (request->drop_capabilities) {
-        for (unsigned long capability = 0; capability < 64; capability++) {
-            uint64_t bit = (uint64_t)1 << capability;
-            if (request->drop_bounding & bit && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return -1;
-        }
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    }
     if (request->set_credentials) {
         if (syscall(SYS_setgroups, request->group_count, request->groups) < 0) return -1;
         if (syscall(SYS_setresgid, request->group, request->group, request->group) < 0) return -1;
         if (syscall(SYS_setresuid, request->user, request->user, request->user) < 0) return -1;
+        // A change of user makes the memory what `fs.suid_dumpable` says, and it is the parent's.
+        if (request->undumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return -1;
     }
     if (request->drop_capabilities && cl_capabilities_clear() < 0) return -1;
     return 0;
@@ -108,13 +109,13 @@ static int enter_control_groups(const struct cl_spawn *request) {
     return 0;
 }
 
-static enum cl_stage run_child(const struct cl_spawn *request, int *status) {
+static enum cl_stage become_program(const struct cl_spawn *request) {
     if (enter_control_groups(request) < 0) return CL_STAGE_LIMITS;
-    if (reset_signals() < 0) return CL_STAGE_SESSION;
+    if (reset_signals(request->no_handlers) < 0) return CL_STAGE_SESSION;
     if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal, 0, 0, 0) < 0)
         return CL_STAGE_SESSION;
     if (request->new_session && setsid() < 0) return CL_STAGE_SESSION;
-    if (place_descriptors(request, status) < 0) return CL_STAGE_DESCRIPTORS;
+    if (place_descriptors(request) < 0) return CL_STAGE_DESCRIPTORS;
     if (request->controlling_terminal >= 0 && ioctl(request->controlling_terminal, TIOCSCTTY, 0) < 0)
         return CL_STAGE_SESSION;
     // Before the limits: it takes a descriptor, of which there may then be none left.
@@ -127,35 +128,62 @@ static enum cl_stage run_child(const struct cl_spawn *request, int *status) {
     if (set_credentials(request) < 0) return CL_STAGE_CREDENTIALS;
     // Only now: the directory must be one that the command's own user may enter.
     if (request->directory && chdir(request->directory) < 0) return CL_STAGE_DIRECTORY;
-    if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return CL_STAGE_PRIVILEGES;
+    // Last of all: until the memory is untraceable again, nothing that dumps it may be delivered.
+    if (unblock_signals() < 0) return CL_STAGE_SESSION;
     execve(request->path, request->arguments, request->environment);
     return CL_STAGE_EXEC;
 }
 
-pid_t cl_spawn(const struct cl_spawn *request, int *pidfd) {
+struct attempt {
+    const struct cl_spawn *request;
+    struct cl_failure *failure;
+};
+
+static int run_child(void *argument) {
+    const struct attempt *attempt = argument;
+    enum cl_stage stage = become_program(attempt->request);
+    attempt->failure->error = errno;
+    attempt->failure->stage = (int32_t)stage;
+    _exit(127);
+}
+
+/// The child shares memory and its parent's thread waits, as with vfork, on a stack of its own.
+static pid_t start_sharing(const struct attempt *attempt, int *pidfd, pid_t *early) {
+    _Alignas(16) char stack[16 << 10];
+    int flags = (int)attempt->request->clone_flags | CLONE_VM | CLONE_VFORK | SIGCHLD;
+    flags |= pidfd ? CLONE_PIDFD : CLONE_PARENT_SETTID;
+    return clone(run_child, stack + sizeof stack, flags, (void *)attempt, pidfd ? pidfd : early, NULL, NULL);
+}
+
+/// Only clone3 puts a child into a control group, and for that the library has no function that switches stacks: the
+/// child gets a copy of the memory, but for the page in which it reports a failure.
+static pid_t start_in_control_group(struct attempt *attempt, int *pidfd, pid_t *early) {
+    struct cl_failure *result = attempt->failure;
+    void *page = mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return -1;
+    attempt->failure = page;
+    struct clone_args arguments = {
+        .flags = attempt->request->clone_flags | CLONE_VFORK | CLONE_INTO_CGROUP
+            | (pidfd ? CLONE_PIDFD : CLONE_PARENT_SETTID),
+        .pidfd = (uint64_t)(uintptr_t)pidfd, .parent_tid = (uint64_t)(uintptr_t)early, .exit_signal = SIGCHLD,
+        .cgroup = (uint64_t)attempt->request->control_group};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) run_child(attempt);
+    int error = errno;
+    *result = *(struct cl_failure *)page;
+    munmap(page, sizeof *result);
+    errno = error;
+    return pid;
+}
+
+pid_t cl_spawn(const struct cl_spawn *request, struct cl_failure *failure, int *pidfd, pid_t *early) {
+    struct attempt attempt = {.request = request, .failure = failure};
     sigset_t all, before;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    // The library's fork runs handlers and takes locks; the raw call does neither, and the child needs neither.
-    uint64_t flags = request->clone_flags | CLONE_PIDFD;
-    pid_t pid;
-    if (request->control_group >= 0) {
-        struct clone_args arguments = {
-            .flags = flags | CLONE_INTO_CGROUP, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD,
-            .cgroup = (uint64_t)request->control_group};
-        pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    } else {
-        pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, pidfd, NULL, NULL);
-    }
-    if (pid == 0) {
-        int status = request->status;
-        int32_t report[2];
-        report[0] = (int32_t)run_child(request, &status);
-        report[1] = errno;
-        ssize_t ignored = write(status, report, sizeof report);
-        (void)ignored;
-        _exit(127);
-    }
+    failure->stage = 0;
+    pid_t pid = request->control_group >= 0 ? start_in_control_group(&attempt, pidfd, early)
+                                            : start_sharing(&attempt, pidfd, early);
     int error = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;

@@ -36,24 +36,29 @@ extension Engine {
 
     private static func notAlive(_ summary: SandboxSummary) -> CoteError {
         let id = summary.spec.id
+        let hint = summary.spec.isOneShot ? "cote remove \(id)" : "cote start \(id)"
         if summary.state.phase == .died {
             let report = "(\(summary.state.reason?.rawValue ?? "unknown"))"
-            return CoteError(.sandboxDied, "sandbox \(id) died \(report)", hint: "cote start \(id)")
+            return CoteError(.sandboxDied, "sandbox \(id) died \(report)", hint: hint)
         }
-        return CoteError(.wrongState, "sandbox \(id) is stopped", hint: "cote start \(id)")
+        return CoteError(.wrongState, "sandbox \(id) is stopped", hint: hint)
     }
 
     /// Starts a sandbox that has stopped or died, with the files it had.
+    /// - Throws: `wrongState` when it is alive, or was for one command: what such a one wrote may not have lasted.
     public func start(_ reference: String) async throws(CoteError) -> Sandbox {
         let summary = try show(reference)
         let spec = summary.spec
-        guard !summary.state.phase.isAlive, let lock = store.lock(spec.id, patiently: true) else {
+        guard !summary.state.phase.isAlive else {
             throw CoteError(.wrongState, "sandbox \(spec.id) is \(summary.state.phase.rawValue)")
         }
         // Its files were never meant to last, and may not have.
         guard !spec.isOneShot else {
             throw CoteError(
                 .wrongState, "sandbox \(spec.id) was for one command", hint: "cote remove \(spec.id)")
+        }
+        guard let lock = store.lock(spec.id, patiently: true) else {
+            throw CoteError(.wrongState, "sandbox \(spec.id) is being used")
         }
         let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
         try HostLimits.prepare(spec.limits)
@@ -82,7 +87,10 @@ extension Engine {
                 throw CoteError(
                     .wrongState, "sandbox \(id) is \(summary.state.phase.rawValue)", hint: "cote remove --force \(id)")
             }
-            try await sandbox(id.text).stop(grace: TimeSpan(milliseconds: 0))
+            do throws(CoteError) { try await sandbox(id.text).stop(grace: TimeSpan(milliseconds: 0)) } catch {
+                // It may have ended by itself since the look, which is as well.
+                if try store.reconcile(id).state.phase.isAlive { throw error }
+            }
         }
         let done: Void? = try store.whileUnkept(id, patiently: true) { store.forget(id) }
         if done == nil { throw CoteError(.wrongState, "sandbox \(id) is being used") }

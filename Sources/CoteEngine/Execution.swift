@@ -30,6 +30,18 @@ public final class Execution: Sendable {
         var owed = 0
         var read = 0
 
+        var isOver: Bool { result != nil }
+
+        /// Those who wait for what is there now. To wake anybody else would cost a thread's wake-up.
+        mutating func takeAwake() -> [CheckedContinuation<Void, Never>] {
+            var awake: [CheckedContinuation<Void, Never>] = []
+            if isOver || isOpened { awake += openers.take() }
+            if isOver { awake += waiters.take() }
+            if isOver || !chunks.isEmpty, let reader = reader.take() { awake.append(reader) }
+            if isOver || credit.available > 0, let writer = writer.take() { awake.append(writer) }
+            return awake
+        }
+
         /// What to give back now: credit travels far, so it goes in halves of the window.
         mutating func creditForRead(_ count: Int) -> Int {
             read += count
@@ -196,19 +208,11 @@ public final class Execution: Sendable {
 
     // MARK: Waiting
 
-    /// Changes the state and wakes whoever waits; each looks again for itself.
+    /// Changes the state and wakes those for whom there is something; each looks again for itself.
     private func change(_ body: (inout State) -> Void) {
         let awake = state.withLock { state in
             body(&state)
-            defer {
-                state.reader = nil
-                state.writer = nil
-                if state.isOpened || state.result != nil { state.openers = [] }
-                if state.result != nil { state.waiters = [] }
-            }
-            let openers = state.isOpened || state.result != nil ? state.openers : []
-            let waiters = state.result != nil ? state.waiters : []
-            return [state.reader, state.writer].compactMap { $0 } + openers + waiters
+            return state.takeAwake()
         }
         for continuation in awake { continuation.resume() }
     }
@@ -225,5 +229,12 @@ public final class Execution: Sendable {
             }
             if done { continuation.resume() }
         }
+    }
+}
+
+extension Array {
+    fileprivate mutating func take() -> Self {
+        defer { self = [] }
+        return self
     }
 }

@@ -47,10 +47,10 @@ extension Store {
     }
 
     /// Takes the hold, or `nil` while somebody else has it.
-    /// - Parameter patiently: tries for a twentieth of a second. A program that is being started has copies of all
-    ///   descriptors, this one's too, until its exec.
+    /// - Parameter patiently: tries for two seconds. A keeper says how it ended a moment before it lets go, and a
+    ///   program that is being started has copies of all descriptors, this one's too, until its exec.
     func lock(_ id: SandboxID, patiently: Bool = false) -> SandboxLock? {
-        for _ in 0..<(patiently ? 50 : 1) {
+        for _ in 0..<(patiently ? 2000 : 1) {
             do { return SandboxLock(try lockFile(sandbox(id))) } catch {
                 guard patiently, error.code == EWOULDBLOCK else { return nil }
                 usleep(1000)

@@ -19,8 +19,9 @@ extension Store {
         }
         let found = try whileUnkept(id) { () throws(CoteError) in
             // It may have ended properly between the two looks.
-            if let again = state(id), !again.phase.isAlive { return SandboxSummary(spec: spec, state: again) }
-            return SandboxSummary(spec: spec, state: try recordLoss(spec, recorded))
+            let again = state(id)
+            if let again, !again.phase.isAlive { return SandboxSummary(spec: spec, state: again) }
+            return SandboxSummary(spec: spec, state: try recordLoss(spec, again))
         }
         // Somebody keeps it. Before the keeper's first word it is being created.
         let creating = SandboxState(phase: .creating, changedAt: spec.createdAt)

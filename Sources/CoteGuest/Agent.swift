@@ -4,7 +4,7 @@ import CoteWire
 import Glibc
 
 /// PID 1 of a sandbox: takes requests from the keeper over one channel, runs them, and reaps whatever is orphaned.
-/// One thread, one event loop. When the channel ends, it exits, and the kernel ends everything else.
+/// One event loop, on one thread at a time. When the channel ends, it exits, and the kernel ends everything else.
 ///
 ///     keeper ⇄ channel ⇄ Agent ─┬─ Execution (one per stream) ── command
 ///                               └─ Execution …
@@ -14,18 +14,19 @@ public final class Agent {
 
     /// Commands at once; more are refused.
     static let mostExecutions = 512
-    /// Of each of them: stdin, stdout, stderr, and word of its exec.
-    private static let mostDescriptors = UInt64(mostExecutions) * 4 + 64
+    /// Of each of them: stdin, stdout and stderr, and both sides of them while it starts.
+    private static let mostDescriptors = UInt64(mostExecutions) * 6 + 64
     /// When this much waits for the keeper, no more is read from commands.
     static let mostBacklog = 1 << 20
 
     let loop: EventLoop
     let guards: GuardSet
     let nothing: Descriptor
-    /// The soft limit of descriptors that commands have, unless they ask for another; the agent's own is higher.
-    let inheritedDescriptors = Processes.limit(of: .nofile).soft
+    /// The limit of descriptors that commands have, unless they ask for another; the agent's own is higher.
+    let inheritedDescriptors = Processes.limit(of: .nofile)
     private let reaper: ChildReaper
     private var executions: [UInt32: Execution] = [:]
+    let pipes = PipeStock()
     private var link: FrameLink?
     private var greeted = false
     /// For all reads from commands.
@@ -37,6 +38,10 @@ public final class Agent {
         loop = try EventLoop()
         reaper = try ChildReaper(on: loop)
         nothing = try Descriptor.open("/dev/null", O_RDWR)
+        try loop.standInForCalls()
+        reaper.unexpected = { [unowned self] pid, status in
+            executions.values.first { $0.livePid == pid }?.ended(status)
+        }
     }
 
     /// Runs until the channel ends; the program's exit code.
@@ -54,11 +59,15 @@ public final class Agent {
         }
     }
 
-    /// From here on no command of any user can trace the agent, read its memory or take its descriptors.
+    /// From here on no command of any user can trace the agent, read its memory or take its descriptors. What holds for
+    /// the agent and commands alike, commands inherit.
     private static func protect(_ guards: GuardSet) throws(SystemError) {
         Processes.resetSignals()
         ignoreBrokenPipes()
+        umask(0o022)
+        setgroups(0, nil)
         if guards.holds(.undumpable) { try Processes.setUndumpable() }
+        if guards.holds(.commandCapabilities) { Processes.dropBoundingSet() }
         if guards.holds(.noNewPrivileges) { try Processes.setNoNewPrivileges() }
         if guards.holds(.systemCallFilter) { try SystemCallPolicy.filter.install() }
     }
@@ -72,6 +81,7 @@ public final class Agent {
             for execution in Array(executions.values) { execution.resumeReading() }
         }
         link.send(.hello, payload: Hello(build: AgentBuild.version, capabilities: ["exec", "files"]).payload)
+        pipes.refill()
         loop.restsWhenIdle = true
         try loop.run()
     }
@@ -126,9 +136,7 @@ public final class Agent {
             guard executions.count < Self.mostExecutions else {
                 throw CoteError(.limitReached, "more than \(Self.mostExecutions) commands at once")
             }
-            let execution = try Execution(stream, request, agent: self)
-            executions[stream] = execution
-            reaper.expect(execution.pid) { [weak execution] in execution?.ended($0) }
+            executions[stream] = try Execution(stream, request, agent: self)
         } catch {
             send(.refused, stream, Refusal(error.code, error.message).payload)
         }
@@ -145,6 +153,7 @@ extension Agent {
     }
 
     func flush() { link?.flush() }
+    func collectChildren() { reaper.collect() }
 
     /// Whether commands must wait because the keeper has not taken what it was sent.
     var isCongested: Bool { (link?.backlog ?? 0) > Self.mostBacklog }

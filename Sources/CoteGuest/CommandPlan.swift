@@ -10,27 +10,34 @@ struct CommandPlan {
     /// The kernel's choice when memory runs out is to be a command, not the agent, which has 0.
     private static let outOfMemoryScore: CInt = 500
 
-    /// - Parameter descriptors: the soft limit where the command asks for no other.
-    init(_ command: Command, descriptors: UInt64, guards: GuardSet) throws(CoteError) {
+    /// What the agent has itself, a command inherits: see `Agent.protect`.
+    /// - Parameter descriptors: the limit where the command asks for no other.
+    init(_ command: Command, descriptors: ResourceLimit, guards: GuardSet) throws(CoteError) {
         let account = try Self.account(command.user)
-        var environment = [
-            "PATH": Self.path, "HOME": account.home, "USER": account.name, "LOGNAME": account.name,
-            "LANG": "C.UTF-8",
-        ]
-        if command.terminal != nil { environment["TERM"] = "xterm-256color" }
-        environment.merge(command.environment) { $1 }
-        let program = try Self.resolve(command.arguments[0], searchPath: environment["PATH"] ?? Self.path)
-        spawn = SpawnRequest(
-            program, command.arguments, environment: environment.map { "\($0.key)=\($0.value)" }.sorted())
+        let program = try Self.resolve(
+            command.arguments[0], searchPath: command.environment["PATH"] ?? Self.path)
+        spawn = SpawnRequest(program, command.arguments, environment: Self.environment(command, account))
         spawn.directory = command.directory ?? "/workspace"
-        spawn.fileModeMask = command.fileModeMask ?? 0o022
-        spawn.credentials = account.credentials
+        spawn.fileModeMask = command.fileModeMask
+        if account.credentials != Account.root.credentials { spawn.credentials = account.credentials }
         spawn.limits = try Self.limits(command, descriptors)
         spawn.newSession = guards.holds(.ownSession) || command.terminal != nil
         spawn.dropCapabilities = guards.holds(.commandCapabilities)
-        spawn.noNewPrivileges = guards.holds(.noNewPrivileges)
         spawn.oomScore = guards.holds(.commandOOMScore) ? Self.outOfMemoryScore : nil
+        spawn.catchesSignals = false
         spawn.keepsOtherDescriptors = !guards.holds(.closedDescriptors)
+    }
+
+    /// What the command asks for, after what it has in any case.
+    private static func environment(_ command: Command, _ account: Account) -> [String] {
+        var standard = [
+            ("PATH", path), ("HOME", account.home), ("USER", account.name), ("LOGNAME", account.name),
+            ("LANG", "C.UTF-8"),
+        ]
+        if command.terminal != nil { standard.append(("TERM", "xterm-256color")) }
+        let own = command.environment.sorted { $0.key < $1.key }
+        return standard.filter { command.environment[$0.0] == nil }.map { $0.0 + "=" + $0.1 }
+            + own.map { $0.key + "=" + $0.value }
     }
 
     private static func account(_ user: String?) throws(CoteError) -> Account {
@@ -61,11 +68,12 @@ struct CommandPlan {
             && status.st_mode & 0o111 != 0
     }
 
-    private static func limits(_ command: Command, _ descriptors: UInt64) throws(CoteError) -> [ResourceLimit] {
-        var limits: [ResourceLimit] = []
-        let wanted = [.nofile: descriptors].merging(command.resourceLimits) { $1 }
-        for (name, soft) in wanted {
-            guard let resource = CommandResource(name: name.rawValue) else { continue }
+    private static func limits(
+        _ command: Command, _ descriptors: ResourceLimit
+    ) throws(CoteError) -> [ResourceLimit] {
+        var limits = command.resourceLimits[.nofile] == nil ? [descriptors] : []
+        for (name, soft) in command.resourceLimits {
+            let resource = CommandResource(name)
             let hard = Processes.limit(of: resource).hard
             guard soft <= hard else {
                 throw CoteError(.limitUnsupported, "--ulimit \(name.rawValue)=\(soft): more than the sandbox's \(hard)")
@@ -77,5 +85,20 @@ struct CommandPlan {
             limits.append(ResourceLimit(resource: CommandResource.core.rawValue, soft: 1, hard: 1))
         }
         return limits
+    }
+}
+
+extension CommandResource {
+    fileprivate init(_ limit: CommandLimit) {
+        self =
+            switch limit {
+            case .cpu: .cpu
+            case .fsize: .fsize
+            case .data: .data
+            case .stack: .stack
+            case .core: .core
+            case .nproc: .nproc
+            case .nofile: .nofile
+            }
     }
 }

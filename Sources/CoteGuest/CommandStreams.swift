@@ -14,19 +14,23 @@ final class CommandOutput {
     private let descriptor: SharedDescriptor
     private let loop: EventLoop
 
-    init(
-        _ kind: Frame.Kind, _ descriptor: SharedDescriptor, on loop: EventLoop,
-        ready: @escaping (CommandOutput) -> Void
-    ) throws(SystemError) {
+    /// Not watched yet.
+    /// - Parameter descriptor: does not block.
+    init(_ kind: Frame.Kind, _ descriptor: SharedDescriptor, on loop: EventLoop) {
         self.kind = kind
         self.descriptor = descriptor
         self.loop = loop
-        try descriptor.descriptor.setNonblocking()
-        try loop.add(descriptor.descriptor, .read) { [weak self] _ in
+    }
+
+    /// Calls `ready` whenever there is something to read. False where the kernel has no room to watch it: it ends here.
+    func watch(_ ready: @escaping (CommandOutput) -> Void) -> Bool {
+        let added: Void? = try? loop.add(descriptor.descriptor, isPaused ? [] : .read) { [weak self] _ in
             guard let self else { return }
             self.isEmpty = false
             ready(self)
         }
+        if added == nil { (isEmpty, isAtEnd) = (true, true) }
+        return added != nil
     }
 
     /// Reads what is there; 0 when nothing is.
@@ -68,15 +72,15 @@ final class CommandInput {
     private var waiting: [UInt8] = []
     private var ends = false
 
+    /// - Parameter descriptor: does not block.
     /// - Parameter taken: called with the number of bytes that the command's side has accepted.
     init(
         _ descriptor: SharedDescriptor, isTerminal: Bool, on loop: EventLoop, taken: @escaping (Int) -> Void
-    ) throws(SystemError) {
+    ) {
         self.descriptor = descriptor
         self.isTerminal = isTerminal
         self.loop = loop
         self.taken = taken
-        try descriptor.descriptor.setNonblocking()
     }
 
     func write(_ bytes: [UInt8]) {

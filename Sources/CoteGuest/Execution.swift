@@ -9,13 +9,16 @@ import Glibc
 /// goes out, `exit` as soon as what was there at the exit has gone out, `closed` at the very end.
 final class Execution {
     let stream: UInt32
-    let pid: Int32
     private unowned let agent: Agent
     private let started = SystemClock.monotonic()
 
-    private var launch: Launch?
+    private let launch: Launch
     private var outputs: [CommandOutput] = []
     private var sink: CommandInput?
+    /// What came for the command's stdin before there was a command.
+    private var earlyInput: [[UInt8]] = []
+    private var endsInput = false
+    private var earlySignals: [CInt] = []
     private let terminal: Terminal?
     /// What the keeper still lets this stream send.
     private var outgoing = Credit()
@@ -27,50 +30,90 @@ final class Execution {
     private var timer: EventLoop.Timer?
     private var announcement: EventLoop.Timer?
     private var isRunning = false
+    private var isAnnounced = false
 
+    /// Begins to start the command.
     init(_ stream: UInt32, _ request: OpenRequest, agent: Agent) throws(CoteError) {
         self.stream = stream
         self.agent = agent
-        let launch = try Launch(request, agent: agent)
-        pid = launch.pid
+        launch = try Launch(request, agent: agent)
         terminal = launch.terminal
-        self.launch = launch
-        do throws(SystemError) {
-            try connect(launch)
-        } catch {
-            Processes.signalGroup(pid, SIGKILL)
-            throw CoteError(.limitReached, "\(error)")
-        }
         if let timeout = launch.timeout { schedule(timeout.nanoseconds) { $0.expire() } }
+        // Both hold the execution: whatever becomes of it meanwhile, this ends there.
+        agent.loop.perform { [launch] in
+            launch.run()
+        } then: { [self] error in
+            launched(error)
+        }
     }
 
-    private func connect(_ launch: Launch) throws(SystemError) {
-        for (kind, descriptor) in launch.takeOutputs() {
-            outputs.append(
-                try CommandOutput(kind, descriptor, on: agent.loop) { [weak self] output in
-                    // Held until both are done: the first may find that the command has failed, and let it go.
-                    guard let self else { return }
-                    readSome(output)
-                    settle()
-                })
-        }
-        if let descriptor = launch.takeInput() {
-            sink = try CommandInput(descriptor, isTerminal: terminal != nil, on: agent.loop) { [unowned self] count in
+    /// The command's pid until its end has been seen, after which the number may be another's.
+    var livePid: Int32? { status == nil && launch.pid != 0 ? launch.pid : nil }
+
+    /// The child has become its program, or never will.
+    private func launched(_ error: SystemError?) {
+        launch.finish()
+        if let error { return refuse(CoteError(.limitReached, "cannot start a command: \(error)")) }
+        if let failure = launch.failure { return refuse(failure) }
+        isRunning = true
+        earlySignals.forEach(signal)
+        connect()
+        // What has ended already need not be watched.
+        agent.collectChildren()
+        if !isFinished { watch() }
+    }
+
+    private func refuse(_ error: CoteError) {
+        agent.send(.refused, stream, Refusal(error.code, error.message).payload)
+        finish()
+    }
+
+    private func connect() {
+        let streams = launch.takeStreams()
+        outputs = streams.outputs.map { CommandOutput($0.0, $0.1, on: agent.loop) }
+        if let descriptor = streams.input {
+            let sink = CommandInput(descriptor, isTerminal: terminal != nil, on: agent.loop) { [unowned self] count in
                 giveCredit(count)
             }
+            self.sink = sink
+            for bytes in earlyInput { sink.write(bytes) }
+            if endsInput { sink.end() }
         }
-        try launch.watch(on: agent.loop) { [unowned self] in launched() }
-        announceLater()
+        earlyInput = []
+        // A start that took long may have been seen to end.
+        settle()
+    }
+
+    private func watch() {
+        announceSoon()
+        for output in outputs where !output.isAtEnd {
+            let isWatched = output.watch { [weak self] output in
+                guard let self else { return }
+                readSome(output)
+                settle()
+            }
+            if !isWatched { signal(SIGKILL) }
+        }
+        settle()
     }
 
     // MARK: What the keeper says
 
     func input(_ bytes: [UInt8]) throws(WireViolation) {
         guard incoming.take(exactly: bytes.count) else { throw .unexpected("input beyond its credit") }
-        if let sink { sink.write(bytes) } else { giveCredit(bytes.count) }
+        if !isRunning {
+            earlyInput.append(bytes)
+        } else if let sink {
+            sink.write(bytes)
+        } else {
+            giveCredit(bytes.count)
+        }
     }
 
-    func endInput() { sink?.end() }
+    func endInput() {
+        endsInput = true
+        sink?.end()
+    }
 
     func credit(_ count: Int) throws(WireViolation) {
         guard outgoing.give(count) else { throw .unexpected("credit beyond the window") }
@@ -79,7 +122,13 @@ final class Execution {
 
     func signal(_ number: CInt) {
         guard status == nil, (1...64).contains(number) else { return }
-        Processes.signalGroup(pid, number)
+        guard launch.pid != 0 else {
+            if earlySignals.count < 64 { earlySignals.append(number) }
+            return
+        }
+        // Before the child has made a group of its own there is nobody else to reach. It keeps its signals until it is
+        // ready for them.
+        if !Processes.signalGroup(launch.pid, number), agent.guards.holds(.ownSession) { kill(launch.pid, number) }
     }
 
     func resize(_ size: TerminalSize) { terminal?.resize(size) }
@@ -94,57 +143,37 @@ final class Execution {
     func ended(_ status: ExitStatus) {
         self.status = status
         if let timer { agent.loop.cancel(timer) }
-        announce()
         settle()
-    }
-
-    /// The child has become its program, or never will.
-    private func launched() {
-        guard let launch, !isRunning else { return }
-        switch launch.outcome() {
-        case .pending: return
-        case .running:
-            isRunning = true
-        case .failed(let error):
-            agent.send(.refused, stream, Refusal(error.code, error.message).payload)
-            finish()
-        }
-        launch.unwatch(on: agent.loop)
     }
 
     /// Tells that the command runs: with its first output or its exit, if they come soon, for a word of its own would
     /// wake the keeper and the client for nothing.
-    private func announce() {
-        launched()
-        guard launch != nil, isRunning else { return }
-        launch = nil
-        if let announcement { agent.loop.cancel(announcement) }
-        agent.send(.opened, stream)
-        resumeReading()
+    private func announceSoon() {
+        announcement = agent.loop.schedule(after: 2_000_000) { [weak self] in self?.announce() }
     }
 
-    private func announceLater() {
-        announcement = agent.loop.schedule(after: 2_000_000) { [weak self] in
-            self?.announce()
-            if self?.launch != nil { self?.announceLater() }
-        }
+    private func announce() {
+        guard !isAnnounced else { return }
+        isAnnounced = true
+        if let announcement { agent.loop.cancel(announcement) }
+        agent.send(.opened, stream)
     }
 
     private func readSome(_ output: CommandOutput) {
-        announce()
-        // A terminal echoes what is typed before there is a program: that waits until there is one.
-        guard launch == nil, !isFinished, !agent.isCongested else { return output.pause() }
+        guard !isFinished, !agent.isCongested else { return output.pause() }
         let most = min(outgoing.available, Frame.limit(output.kind))
         guard most > 0 else { return output.pause() }
         let count = output.read(into: &agent.buffer, limit: most)
         guard count > 0, outgoing.take(exactly: count) else { return }
+        announce()
         agent.buffer.first(count) { agent.send(output.kind, stream, bytes: $0) }
     }
 
     /// After the command's exit: sends what it had written, then the exit, then the end.
     private func settle() {
-        guard let status, launch == nil, !isFinished else { return }
+        guard let status, isRunning, !isFinished else { return }
         if !reportedExit {
+            announce()
             for output in outputs {
                 while !output.isEmpty, !output.isPaused { readSome(output) }
             }
@@ -153,8 +182,10 @@ final class Execution {
         }
         if outputs.allSatisfy(\.isAtEnd) {
             agent.send(.closed, stream)
-            // Before what is left to clear away: a client waits for it.
+            // Before what is left to clear away: a client waits for it, and the kernel may have put the keeper behind
+            // this process on the same processor.
             agent.flush()
+            sched_yield()
             finish()
         }
     }
@@ -185,19 +216,18 @@ final class Execution {
     /// Time is over: TERM, and KILL for what is left two seconds later.
     private func expire() {
         timedOut = true
-        Processes.signalGroup(pid, SIGTERM)
-        schedule(2_000_000_000) { Processes.signalGroup($0.pid, SIGKILL) }
+        signal(SIGTERM)
+        schedule(2_000_000_000) { $0.signal(SIGKILL) }
     }
 
     private var isFinished = false
 
     private func finish() {
         isFinished = true
-        launch?.unwatch(on: agent.loop)
-        launch = nil
         if let announcement { agent.loop.cancel(announcement) }
         outputs.forEach { $0.close() }
         sink?.close()
+        agent.pipes.refill()
         agent.forget(self)
     }
 }

@@ -3,46 +3,33 @@ import CoteSystem
 import CoteWire
 import Glibc
 
-/// A request on its way to becoming a process: resolved, forked, and watched until exec succeeded or failed.
-/// The agent never waits for exec: a hostile neighbour may stop the child in between.
+/// A request on its way to becoming a process: resolved, then started by a call that may take long, for the kernel
+/// reads the program before it returns, and a hostile neighbour may stop the child on its way.
 final class Launch {
-    enum Outcome {
-        case pending
-        case running
-        case failed(CoteError)
-    }
-
-    let pid: Int32
     let timeout: TimeSpan?
     let terminal: Terminal?
+    private(set) var failure: CoteError?
     private let command: Command
-    private let status: Descriptor
+    private let spawn: SpawnRequest
+    private let early = EarlyPid()
     private var outputs: [(Frame.Kind, SharedDescriptor)]
     private var input: SharedDescriptor?
-    private var result: Outcome = .pending
+    private var childSide: [SharedDescriptor]
 
     init(_ request: OpenRequest, agent: Agent) throws(CoteError) {
         command = Self.command(for: request)
         timeout = command.timeout
         var spawn = try CommandPlan(command, descriptors: agent.inheritedDescriptors, guards: agent.guards).spawn
         do throws(SystemError) {
-            let streams = try CommandDescriptors(command, nothing: agent.nothing)
+            let streams = try CommandDescriptors(command, nothing: agent.nothing, agent.pipes)
             spawn.descriptors = streams.child
             spawn.controllingTerminal = command.terminal == nil ? nil : 0
-            outputs = streams.outputs
-            input = streams.input
             terminal = streams.terminal
-            let child = try Self.start(spawn)
-            pid = child.process.pid
-            status = child.takeStatus()
-            streams.closeChildSide()
+            (outputs, input, childSide) = (streams.outputs, streams.input, streams.childSide)
         } catch {
             throw CoteError(.limitReached, "cannot start a command: \(error)")
         }
-    }
-
-    private static func start(_ spawn: SpawnRequest) throws(SystemError) -> PendingChild {
-        do { return try spawn.start() } catch { throw SystemError("clone", code: error.code) }
+        self.spawn = spawn
     }
 
     /// A transfer is the agent's own program, run like any command: no capability, the same filter.
@@ -55,40 +42,28 @@ final class Launch {
         }
     }
 
-    func takeOutputs() -> [(Frame.Kind, SharedDescriptor)] {
-        defer { outputs = [] }
-        return outputs
+    /// The command's, from the moment it is there; 0 before.
+    var pid: Int32 { early.value }
+
+    /// The side of stdin, stdout, stderr or the terminal that is not the command's; once.
+    func takeStreams() -> (outputs: [(Frame.Kind, SharedDescriptor)], input: SharedDescriptor?) {
+        defer { (outputs, input) = ([], nil) }
+        return (outputs, input)
     }
 
-    func takeInput() -> SharedDescriptor? {
-        defer { input = nil }
-        return input
+    /// Starts the command. Nothing else of this is touched meanwhile, but for `pid`.
+    func run() {
+        do throws(SpawnFailure) { try spawn.run(early) } catch { failure = Self.error(error, command) }
     }
 
-    func watch(on loop: EventLoop, _ action: @escaping () -> Void) throws(SystemError) {
-        try status.setNonblocking()
-        try loop.add(status, .read) { _ in action() }
-    }
+    /// Afterwards: what only the command needs is the command's alone, or its output would never end.
+    func finish() { childSide = [] }
 
-    func unwatch(on loop: EventLoop) { loop.remove(status) }
-
-    /// Reads what the child said, if it has said it.
-    func outcome() -> Outcome {
-        guard case .pending = result else { return result }
-        var report: (Int32, Int32) = (0, 0)
-        let outcome = withUnsafeMutableBytes(of: &report) { try? status.read(into: $0) }
-        switch outcome {
-        case .wouldBlock: return .pending
-        case .bytes(8): result = .failed(Self.error(report.0, report.1, command))
-        default: result = .running
-        }
-        return result
-    }
-
-    private static func error(_ stage: Int32, _ code: CInt, _ command: Command) -> CoteError {
+    private static func error(_ failure: SpawnFailure, _ command: Command) -> CoteError {
         let program = command.arguments[0]
+        let code = failure.code
         let reason = SystemError("exec", code: code).reason
-        switch SpawnFailure.Stage(rawValue: stage) {
+        switch failure.stage {
         case .exec where code == ENOENT || code == ENOTDIR:
             return CoteError(.commandNotFound, "\(program): not found, or the interpreter it names is not")
         case .exec where code == E2BIG:
@@ -101,14 +76,14 @@ final class Launch {
 }
 
 /// The pipes or the terminal of one command, both sides.
-final class CommandDescriptors {
+struct CommandDescriptors {
     private(set) var child: [CInt: CInt] = [:]
     private(set) var outputs: [(Frame.Kind, SharedDescriptor)] = []
     private(set) var input: SharedDescriptor?
     private(set) var terminal: Terminal?
-    private var childSide: [SharedDescriptor] = []
+    private(set) var childSide: [SharedDescriptor] = []
 
-    init(_ command: Command, nothing: borrowing Descriptor) throws(SystemError) {
+    init(_ command: Command, nothing: borrowing Descriptor, _ stock: PipeStock) throws(SystemError) {
         if let size = command.terminal {
             var pair = try Terminals.openPair()
             let controller = SharedDescriptor(pair.takeFirst())
@@ -119,29 +94,53 @@ final class CommandDescriptors {
             childSide = [program]
             outputs = [(.output, controller)]
             input = SharedDescriptor(try controller.descriptor.duplicate())
+            try controller.descriptor.setNonblocking()
             self.terminal = terminal
             return
         }
         if command.takesInput {
             var pipe = try Descriptor.pipe()
-            child[0] = place(pipe.takeFirst())
-            input = SharedDescriptor(pipe.takeSecond())
+            let reader = SharedDescriptor(pipe.takeFirst())
+            let writer = SharedDescriptor(pipe.takeSecond())
+            try writer.descriptor.setNonblocking()
+            (child[0], input) = (reader.descriptor.raw, writer)
+            childSide.append(reader)
         } else {
             child[0] = nothing.raw
         }
         for (target, kind) in [(CInt(1), Frame.Kind.output), (2, .errorOutput)] {
-            var pipe = try Descriptor.pipe()
-            outputs.append((kind, SharedDescriptor(pipe.takeFirst())))
-            child[target] = place(pipe.takeSecond())
+            let pipe = try stock.take()
+            outputs.append((kind, pipe.reader))
+            childSide.append(pipe.writer)
+            child[target] = pipe.writer.descriptor.raw
+        }
+    }
+}
+
+/// Pipes for the output of the next command, made when nobody waits for them.
+final class PipeStock {
+    struct Pipe {
+        /// Does not block.
+        let reader: SharedDescriptor
+        let writer: SharedDescriptor
+
+        init() throws(SystemError) {
+            var pair = try Descriptor.pipe()
+            reader = SharedDescriptor(pair.takeFirst())
+            writer = SharedDescriptor(pair.takeSecond())
+            try reader.descriptor.setNonblocking()
         }
     }
 
-    private func place(_ descriptor: consuming Descriptor) -> CInt {
-        let shared = SharedDescriptor(descriptor)
-        childSide.append(shared)
-        return shared.descriptor.raw
+    private var pipes: [Pipe] = []
+
+    func take() throws(SystemError) -> Pipe {
+        if let pipe = pipes.popLast() { return pipe }
+        return try Pipe()
     }
 
-    /// Once the child has its copies; otherwise the output would never end.
-    func closeChildSide() { childSide = [] }
+    /// As many as one command takes; where there are none to be had, that command will say so.
+    func refill() {
+        while pipes.count < 2, let pipe = try? Pipe() { pipes.append(pipe) }
+    }
 }

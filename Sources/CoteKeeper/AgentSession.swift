@@ -34,20 +34,20 @@ final class AgentSession {
         early = []
     }
 
-    func open(_ request: OpenRequest, for client: ClientSession, _ clientStream: UInt32) {
+    func open(_ request: OpenRequest, _ payload: [UInt8], for client: ClientSession, _ clientStream: UInt32) {
         if keeper.chronicle.isFull {
             let refusal = Refusal(.outputLimit, "the journal has reached its limit")
             return client.send(.refused, stream: clientStream, payload: refusal.payload)
         }
         let number = keeper.chronicle.nextExecution()
-        let stream = KeptStream(number, request, client: client, clientStream: clientStream)
+        let stream = KeptStream(number, request, payload, client: client, clientStream: clientStream)
         streams[number] = stream
         routes[client.route(clientStream)] = number
         if isReady { start(stream) } else { early.append(number) }
     }
 
     private func start(_ stream: KeptStream) {
-        link?.send(.open, stream: stream.number, payload: stream.request.payload)
+        link?.send(.open, stream: stream.number, payload: stream.takePayload())
         // The agent starts the command while this writes it down; nothing it answers is looked at before that is done.
         link?.flush()
         // The kernel may have put the agent behind this process on the same processor.
@@ -210,6 +210,8 @@ final class KeptStream {
     /// `n` in the journal, and the stream's number on the channel.
     let number: UInt32
     let request: OpenRequest
+    /// The request as the client sent it, until it has gone on to the agent.
+    private var payload: [UInt8]
     var client: ClientSession?
     let clientStream: UInt32
     var incoming = Credit()
@@ -221,11 +223,19 @@ final class KeptStream {
     var transferred: UInt64 = 0
     private var outgoing = Credit()
 
-    init(_ number: UInt32, _ request: OpenRequest, client: ClientSession, clientStream: UInt32) {
+    init(
+        _ number: UInt32, _ request: OpenRequest, _ payload: [UInt8], client: ClientSession, clientStream: UInt32
+    ) {
         self.number = number
         self.request = request
+        self.payload = payload
         self.client = client
         self.clientStream = clientStream
+    }
+
+    func takePayload() -> [UInt8] {
+        defer { payload = [] }
+        return payload
     }
 
     /// Output that the agent has sent and not been given credit for again.

@@ -15,7 +15,8 @@ final class ClientSession {
 
     /// Taken once, and of the client that starts the keeper alone.
     var onBoot: ((BootRequest) -> Void)?
-    var onOpen: (UInt32, OpenRequest) -> Void = { _, _ in }
+    /// Gets a stream's number and what it is opened for, read and as it came.
+    var onOpen: (UInt32, OpenRequest, [UInt8]) -> Void = { _, _, _ in }
     /// A frame for a stream that is open.
     var onFrame: (Route, Frame) -> Void = { _, _ in }
     var onStop: (UInt32) -> Void = { _ in }
@@ -94,7 +95,7 @@ final class ClientSession {
             guard let onBoot else { throw .unexpected("boot") }
             self.onBoot = nil
             onBoot(request)
-        case .open: try open(frame.stream, try OpenRequest(payload: frame.payload))
+        case .open: try open(frame)
         case .stop:
             var reader = PayloadReader(frame.payload, "stop")
             let grace: UInt32 = try reader.get()
@@ -107,14 +108,16 @@ final class ClientSession {
         }
     }
 
-    private func open(_ stream: UInt32, _ request: OpenRequest) throws(WireViolation) {
+    private func open(_ frame: Frame) throws(WireViolation) {
+        let stream = frame.stream
+        let request = try OpenRequest(payload: frame.payload)
         guard stream != 0, !known.contains(stream) else { throw .unexpected("stream") }
         guard known.count < Self.mostStreams else {
             let refusal = Refusal(.limitReached, "more than \(Self.mostStreams) commands at once on one connection")
             return send(.refused, stream: stream, payload: refusal.payload)
         }
         known.insert(stream)
-        onOpen(stream, request)
+        onOpen(stream, request, frame.payload)
     }
 
     /// What goes on to the agent as it came must be sound: the agent ends, and with it the sandbox, at what is not.

@@ -122,7 +122,8 @@ public final class Keeper {
             case .terminateCommands: terminateCommands()
             case .killFirstProcess: killFirstProcess()
             case .killFirstProcessSoon:
-                loop.schedule(after: 200_000_000) { [unowned self] in handle(.graceOver) }
+                // Its end comes after that of all its processes, which on a busy machine takes its time.
+                loop.schedule(after: 3_000_000_000) { [unowned self] in handle(.graceOver) }
             case .finish(let end): finish(end)
             }
         }
@@ -143,16 +144,20 @@ extension Keeper {
             agent = try AgentSession(pair.takeFirst(), keeper: self)
             loop.schedule(after: Self.bootTime.nanoseconds) { [unowned self] in handle(.bootTimedOut) }
             let channel = SharedDescriptor(theirs)
+            // The first process may end before the driver has told which it is.
+            var ended: [Int32: ExitStatus] = [:]
+            reaper.unexpected = { ended[$0] = $1 }
             driver.start(plan, KeeperLoop(events: loop, reaper: reaper)) { [unowned self] result in
                 // From here on the agent's end is the agent's alone, so that its death closes the channel.
-                withExtendedLifetime(channel) { runtimeAnswered(result) }
+                withExtendedLifetime(channel) { runtimeAnswered(result, ended) }
+                reaper.unexpected = { _, _ in }
             }
         } catch {
             handle(.runtimeFailed("\(error)"))
         }
     }
 
-    private func runtimeAnswered(_ result: Result<Int32, StartFailure>) {
+    private func runtimeAnswered(_ result: Result<Int32, StartFailure>, _ ended: [Int32: ExitStatus]) {
         switch result {
         case .failure(let failure): handle(.runtimeFailed(failure.message))
         case .success(let pid):
@@ -161,6 +166,7 @@ extension Keeper {
             chronicle.phaseCompleted("runtime")
             handle(.runtimeStarted)
             if agent?.isGreeted == true { handle(.agentReady) }
+            if let status = ended[pid] { return firstProcessEnded(status) }
             reaper.expect(pid) { [unowned self] in firstProcessEnded($0) }
         }
     }
@@ -214,20 +220,22 @@ extension Keeper {
 
     private func adopt(_ session: ClientSession) {
         clients[ObjectIdentifier(session)] = session
-        session.onOpen = { [unowned self, unowned session] stream, request in open(stream, request, session) }
+        session.onOpen = { [unowned self, unowned session] stream, request, payload in
+            open(stream, request, payload, session)
+        }
         session.onStop = { [unowned self] grace in stop(grace) }
         session.onEnd = { [unowned self, unowned session] in clientLeft(session) }
         session.onFrame = { [unowned self] stream, frame in agent?.forward(frame, to: stream) }
         session.send(.state, payload: phase.payload)
     }
 
-    private func open(_ stream: UInt32, _ request: OpenRequest, _ session: ClientSession) {
+    private func open(_ stream: UInt32, _ request: OpenRequest, _ payload: [UInt8], _ session: ClientSession) {
         guard let agent, lifecycle.isReady || phase.phase == .booting || phase.phase == .creating else {
             let refusal = Refusal(.wrongState, "the sandbox is \(phase.phase.rawValue)")
             session.send(.refused, stream: stream, payload: refusal.payload)
             return
         }
-        agent.open(request, for: session, stream)
+        agent.open(request, payload, for: session, stream)
     }
 
     private func clientLeft(_ session: ClientSession) {

@@ -40,8 +40,8 @@ extension Cgroup {
     public func limit(_ limits: Limits, _ guards: GuardSet) throws(SystemError) {
         if let memory = limits.memory, guards.holds(.memoryLimit) { try limit(memory: memory) }
         if let processes = limits.processes, guards.holds(.processLimit) {
-            // One more, for the agent.
-            try write("pids", "pids.max", "\(UInt64(processes) + 1)")
+            // Threads count too, and the agent has two.
+            try write("pids", "pids.max", "\(UInt64(processes) + 2)")
         }
         if let share = limits.milliCPUs {
             let quota = UInt64(share) * Self.period / 1000
@@ -61,9 +61,20 @@ extension Cgroup {
     private func limit(memory: ByteCount) throws(SystemError) {
         let isUnified = layout == .unified
         let swap = isUnified ? ("memory.swap.max", "0") : ("memory.memsw.limit_in_bytes", "\(memory.bytes)")
-        try write("memory", isUnified ? "memory.max" : "memory.limit_in_bytes", "\(memory.bytes)")
+        try writePatiently("memory", isUnified ? "memory.max" : "memory.limit_in_bytes", "\(memory.bytes)")
         let hasSwap = ((try? Files.readText("/proc/swaps")) ?? "").split(separator: "\n").count > 1
         if hasSwap || Files.exists("\(directory(of: "memory"))/\(swap.0)") { try write("memory", swap.0, swap.1) }
+    }
+
+    /// What crun has used comes back a little after it has left, and with v1 there is no limit below what is in use.
+    private func writePatiently(_ controller: String, _ file: String, _ text: String) throws(SystemError) {
+        for _ in 0..<1000 {
+            do { return try write(controller, file, text) } catch {
+                guard error.code == EBUSY else { throw error }
+                usleep(1000)
+            }
+        }
+        try write(controller, file, text)
     }
 
     private func write(_ controller: String, _ file: String, _ text: String) throws(SystemError) {

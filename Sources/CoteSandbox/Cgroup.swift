@@ -63,14 +63,11 @@ public struct Cgroup: Sendable {
         }
     }
 
-    /// What Cote limits.
-    static let controllers: [Substring] = ["cpu", "memory", "pids"]
-
     /// The group in each tree that limits something: one for v2, one a controller otherwise.
     var directories: [String] {
         let trees = Self.hierarchies(base, layout).filter { tree in
             let names = tree.dropFirst(base.count + 1).split(separator: ",")
-            return layout == .unified || !Set(Self.controllers).isDisjoint(with: names)
+            return layout == .unified || names.contains { CgroupController(rawValue: String($0)) != nil }
         }
         return trees.map { $0 + path }
     }

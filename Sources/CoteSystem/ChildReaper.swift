@@ -6,9 +6,8 @@ public final class ChildReaper {
     private let signals: SignalDescriptor
     private let loop: EventLoop
     private var expected: [Int32: (ExitStatus) -> Void] = [:]
-    /// Ends of children that nobody has asked for yet; the newest few.
-    private var unclaimed: [(pid: Int32, status: ExitStatus)] = []
-    private static let mostUnclaimed = 64
+    /// Gets the ends of children that nobody has expected. A pid says nothing for long: others will have it too.
+    public var unexpected: (Int32, ExitStatus) -> Void = { _, _ in }
     /// Called each time children have been collected.
     public var collected: () -> Void = {}
 
@@ -17,28 +16,19 @@ public final class ChildReaper {
         self.loop = loop
         signals = try SignalDescriptor([SIGCHLD])
         try loop.add(signals.descriptor, .read) { [unowned self] _ in
-            while signals.next() != nil {}
+            // However many signals there were, they are one.
+            _ = signals.next()
             collect()
         }
     }
 
-    /// Calls `action` once the child `pid` has ended; at once when it has already.
-    public func expect(_ pid: Int32, _ action: @escaping (ExitStatus) -> Void) {
-        if let index = unclaimed.lastIndex(where: { $0.pid == pid }) {
-            action(unclaimed.remove(at: index).status)
-        } else {
-            expected[pid] = action
-        }
-    }
+    /// Calls `action` once the child `pid` has ended, which nobody has been told of yet.
+    public func expect(_ pid: Int32, _ action: @escaping (ExitStatus) -> Void) { expected[pid] = action }
 
-    private func collect() {
+    /// Collects those that have ended by now, without waiting to be told.
+    public func collect() {
         while let (pid, status) = Processes.reapAny() {
-            if let action = expected.removeValue(forKey: pid) {
-                action(status)
-            } else {
-                unclaimed.append((pid, status))
-                if unclaimed.count > Self.mostUnclaimed { unclaimed.removeFirst() }
-            }
+            if let action = expected.removeValue(forKey: pid) { action(status) } else { unexpected(pid, status) }
         }
         collected()
     }

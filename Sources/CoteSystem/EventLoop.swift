@@ -40,6 +40,8 @@ public final class EventLoop {
     private var timers: [(deadline: UInt64, timer: Timer, action: () -> Void)] = []
     private var timerCount: UInt64 = 0
     private var stopped = false
+    private var calls: [(call: () -> Void, done: (SystemError?) -> Void)] = []
+    private var relay: Relay?
 
     /// Called each time before waiting: the place to send what the handlers of one round have gathered.
     public var beforeWait: [ObjectIdentifier: () -> Void] = [:]
@@ -92,13 +94,49 @@ public final class EventLoop {
     /// A timer that has fired is left alone.
     public func cancel(_ timer: Timer) { timers.removeAll { $0.timer == timer } }
 
+    /// From now on a call that takes long does not stop the loop: another thread goes on with it. Whatever is used in
+    /// handlers may then be used by several threads, one after the other.
+    public func standInForCalls() throws(SystemError) { relay = try Relay(self) }
+
+    /// Makes a call that may take long, after this round of handlers, and then calls `done` on the loop.
+    /// - Parameter done: gets why the call was not made.
+    public func perform(_ call: @escaping () -> Void, then done: @escaping (SystemError?) -> Void) {
+        calls.append((call, done))
+    }
+
     /// Makes `run` return after the handler that is running now.
     public func stop() { stopped = true }
 
     /// Waits and calls handlers until `stop`.
     public func run() throws(SystemError) {
         stopped = false
-        while !stopped { try runOnce() }
+        if let relay { try relay.run(self) } else { _ = try runTurn() }
+    }
+
+    /// Runs until `stop`, or until another thread goes on with this; says whether one does.
+    func runTurn() throws(SystemError) -> Bool {
+        while !stopped {
+            guard makeCalls() else { return true }
+            try runOnce()
+        }
+        return false
+    }
+
+    private func makeCalls() -> Bool {
+        while !calls.isEmpty, !stopped {
+            let (call, done) = calls.removeFirst()
+            do throws(SystemError) {
+                if let relay {
+                    guard try relay.make(call, for: self, then: { done(nil) }) else { return false }
+                } else {
+                    call()
+                }
+                done(nil)
+            } catch {
+                done(error)
+            }
+        }
+        return true
     }
 
     private func runOnce() throws(SystemError) {

@@ -3,13 +3,18 @@ import Glibc
 
 /// Calls about this process and its children.
 public enum Processes {
+    private static let readDumpable: CInt = 3  // PR_GET_DUMPABLE
     private static let dumpable: CInt = 4  // PR_SET_DUMPABLE
-    private static let readBounding: CInt = 23  // PR_CAPBSET_READ
     private static let dropBounding: CInt = 24  // PR_CAPBSET_DROP
+    private static let ambient: CInt = 47  // PR_CAP_AMBIENT
+    private static let clearAll: UInt = 4  // PR_CAP_AMBIENT_CLEAR_ALL
     private static let noNewPrivileges: CInt = 38  // PR_SET_NO_NEW_PRIVS
 
     /// Takes this process's memory and `/proc` files from other processes of its user.
     public static func setUndumpable() throws(SystemError) { try set(dumpable, 0) }
+
+    /// Whether `setUndumpable` has been called, or the kernel decided the same.
+    static var isUndumpable: Bool { cl_prctl(readDumpable, 0, 0, 0, 0) != 1 }
 
     /// From here on no program that this process or a child starts gains privileges; there is no way back.
     public static func setNoNewPrivileges() throws(SystemError) { try set(noNewPrivileges, 1) }
@@ -21,18 +26,19 @@ public enum Processes {
     /// Gives every signal its standard action, whatever started this program with. For programs that start others.
     public static func resetSignals() { cl_reset_signals() }
 
-    /// The capabilities (bit = number) that a program started from here could still gain; read once.
-    static let boundingSet: UInt64 = (UInt(0)..<64).reduce(0) { set, capability in
-        cl_prctl(readBounding, capability, 0, 0, 0) == 1 ? set | 1 << UInt64(capability) : set
-    }
-
     /// Empties every capability set of this process, the bounding set too.
     public static func dropCapabilities() throws(SystemError) {
+        dropBoundingSet()
+        try check("capset") { cl_capabilities_clear() }
+    }
+
+    /// From here on no program that this process or a child starts gains a capability; this process keeps its own.
+    public static func dropBoundingSet() {
         for capability in UInt(0)..<64 {
             // Numbers that this kernel does not know are refused, and are not held either.
             _ = cl_prctl(dropBounding, capability, 0, 0, 0)
         }
-        try check("capset") { cl_capabilities_clear() }
+        _ = cl_prctl(ambient, clearAll, 0, 0, 0)
     }
 
     /// Collects one child that has ended, if there is one.
@@ -43,8 +49,9 @@ public enum Processes {
         return pid > 0 ? (pid, ExitStatus(waitStatus: status)) : nil
     }
 
-    /// Sends a signal to a whole process group; one that is gone is fine.
-    public static func signalGroup(_ leader: Int32, _ signal: CInt) { kill(-leader, signal) }
+    /// Sends a signal to a whole process group; false where there is none: it is gone, or not made yet.
+    @discardableResult
+    public static func signalGroup(_ leader: Int32, _ signal: CInt) -> Bool { kill(-leader, signal) == 0 }
 
     /// A descriptor for a process that need not be a child, readable once it has ended.
     public static func open(_ pid: Int32) throws(SystemError) -> Descriptor {
@@ -69,17 +76,11 @@ public enum Processes {
 }
 
 /// A limit of `setrlimit`, by the kernel's number.
-public enum CommandResource: CInt, Sendable, CaseIterable {
+public enum CommandResource: CInt, Sendable {
     case cpu = 0
     case fsize, data, stack, core
     case nproc = 6
     case nofile = 7
-
-    /// The limit of that name in lower case, as shells and OCI have it without the prefix.
-    public init?(name: String) {
-        guard let match = Self.allCases.first(where: { "\($0)" == name }) else { return nil }
-        self = match
-    }
 }
 
 extension Processes {

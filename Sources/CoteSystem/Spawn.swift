@@ -29,14 +29,14 @@ public struct SpawnRequest: Sendable {
     public var fileModeMask: UInt32?
     /// −1000 to 1000, as `/proc/self/oom_score_adj` takes it; inherited where absent.
     public var oomScore: CInt?
-    /// Empties every capability set, the bounding set too.
+    /// Empties every capability set but the bounding set; for that see `Processes.dropBoundingSet`.
     public var dropCapabilities = false
-    /// As `Processes.setNoNewPrivileges`.
-    public var noNewPrivileges = false
     /// The v2 control group, an open directory, that the child is born into.
     public var controlGroup: CInt?
     /// The `tasks` files, open for writing, of the v1 control groups that the child enters.
     public var taskLists: [CInt] = []
+    /// Whether this process may have handlers for signals, which the child must not run.
+    public var catchesSignals = true
     /// The signal the kernel sends the child when the thread that started it ends.
     public var parentDeathSignal: CInt = 0
 
@@ -110,6 +110,20 @@ public struct ChildProcess: ~Copyable, Sendable {
     }
 }
 
+/// The pid of a child, known before it has become its program: 0 until then.
+public final class EarlyPid: @unchecked Sendable {
+    // INVARIANT: written by the kernel once, in one store, and read only.
+    fileprivate let pointer = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+    /// Of a child that has not been started.
+    public init() { pointer.initialize(to: 0) }
+
+    deinit { pointer.deallocate() }
+
+    /// 0 as long as there is no child.
+    public var value: Int32 { pointer.pointee }
+}
+
 /// How a process ended.
 public enum ExitStatus: Equatable, Hashable, Sendable {
     case exited(CInt)
@@ -128,7 +142,7 @@ public struct SpawnFailure: Error, Equatable, Sendable {
     /// The child's step, as `cl_stage` numbers it.
     public enum Stage: Int32, Sendable {
         case clone = 1
-        case session, descriptors, limits, credentials, privileges, directory, exec
+        case session, descriptors, limits, credentials, directory, exec
     }
 
     /// The step that failed.
@@ -143,50 +157,33 @@ public struct SpawnFailure: Error, Equatable, Sendable {
     }
 }
 
-/// A child between clone and exec. `status` ends without a byte when exec succeeded, and otherwise says the stage
-/// and the error as two 32-bit numbers.
-public struct PendingChild: ~Copyable, Sendable {
-    /// Running, but perhaps not yet the program.
-    public let process: ChildProcess
-    /// The reading end of a pipe that exec closes.
-    public let status: Descriptor
-
-    /// Waits for exec. On failure the child has been reaped.
-    public consuming func started() throws(SpawnFailure) -> ChildProcess {
-        var report: (Int32, Int32) = (0, 0)
-        let raw = status.raw
-        let count = withUnsafeMutableBytes(of: &report) { buffer in
-            var count = 0
-            repeat { count = Glibc.read(raw, buffer.baseAddress, buffer.count) } while count < 0 && errno == EINTR
-            return count
-        }
-        guard count > 0 else { return process }
-        _ = try? process.wait()
-        throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: report.0) ?? .exec, code: report.1)
-    }
-
-    /// For a caller that reaps by pid and waits for exec itself.
-    public consuming func takeStatus() -> Descriptor { status }
-}
-
 extension SpawnRequest {
-    /// Starts the program and returns without waiting for its exec.
-    public func start() throws(SpawnFailure) -> PendingChild {
-        var pipe: DescriptorPair
-        do { pipe = try Descriptor.pipe() } catch { throw SpawnFailure(stage: .clone, code: error.code) }
+    /// Starts the program and waits until it runs. On failure the child has been collected.
+    public func run() throws(SpawnFailure) -> ChildProcess {
         var pidfd: CInt = -1
-        let writer = pipe.takeSecond()
-        let writeEnd = writer.raw
-        let pid = withChildSide(status: writeEnd) { cl_spawn($0, &pidfd) }
-        guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
-        return PendingChild(
-            process: ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd)), status: pipe.takeFirst())
+        let pid = try start { cl_spawn($0, $1, &pidfd, nil) }
+        return ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd))
     }
 
-    /// Starts the program and waits until it runs.
-    public func run() throws(SpawnFailure) -> ChildProcess { try start().started() }
+    /// The same for whoever collects children by their pid.
+    /// - Parameter pid: set before the child does anything, for other threads to see.
+    public func run(_ pid: EarlyPid) throws(SpawnFailure) {
+        _ = try start { cl_spawn($0, $1, nil, pid.pointer) }
+    }
 
-    private func withChildSide<Result>(status: CInt, _ body: (UnsafePointer<cl_spawn>) -> Result) -> Result {
+    private func start(
+        _ spawn: (UnsafePointer<cl_spawn>, UnsafeMutablePointer<cl_failure>) -> Int32
+    ) throws(SpawnFailure) -> Int32 {
+        var failure = cl_failure()
+        let pid = withChildSide { spawn($0, &failure) }
+        guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
+        guard failure.stage != 0 else { return pid }
+        var status: CInt = 0
+        _ = cl_wait(pid, &status, 0)
+        throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: failure.stage) ?? .exec, code: failure.error)
+    }
+
+    private func withChildSide<Result>(_ body: (UnsafePointer<cl_spawn>) -> Result) -> Result {
         let argumentVector = CStringVector(arguments)
         let environmentVector = CStringVector(environment)
         let descriptors = descriptors.sorted { $0.key < $1.key }
@@ -220,13 +217,12 @@ extension SpawnRequest {
                         request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
                         request.oom_score = oomScore ?? CInt.min
                         request.drop_capabilities = dropCapabilities ? 1 : 0
-                        request.drop_bounding = dropCapabilities ? Processes.boundingSet : 0
-                        request.no_new_privileges = noNewPrivileges ? 1 : 0
                         request.parent_death_signal = parentDeathSignal
                         request.control_group = controlGroup ?? -1
                         request.task_lists = taskLists.baseAddress
                         request.task_list_count = taskLists.count
-                        request.status = status
+                        request.undumpable = credentials != nil && Processes.isUndumpable ? 1 : 0
+                        request.no_handlers = catchesSignals ? 0 : 1
                         return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
                             withUnsafePointer(to: request, body)
                         }

@@ -17,7 +17,7 @@ import Testing
             ([], "kill -KILL $$", 137, ""),
             ([], "kill -HUP $$", 129, ""),
             ([], "echo its own >&2; exit 9", 9, "its own\n"),
-            (["--timeout", "100ms"], "exec sleep 600", 124, "cote: the command was ended: its time was over\n"),
+            (["--timeout", "2s"], "exec sleep 600", 124, "cote: the command was ended: its time was over\n"),
         ]
         try await Workbench.with { bench in
             #expect(try await bench.cote(["create", "host", "--name", "box"]).code == 0)

@@ -10,7 +10,7 @@ import Testing
     @Test func `a step that takes long is shown on a terminal while it does, and then wiped away`() async throws {
         try await Workbench.with { bench in
             let id = try await bench.createStubborn()
-            let (code, seen) = try await bench.coteOnTerminal(["stop", "box", "nobody", "--grace", "1200ms"])
+            let (code, seen) = try await bench.coteOnTerminal(["stop", "box", "nobody", "--grace", "6s"])
             #expect(code == 1)
             // Frames over one another, then nothing of them, then what is to stay.
             #expect(seen.hasPrefix("\r⠋ stopping box… \r⠙ stopping box… "), "\(seen.debugDescription)")

@@ -194,8 +194,12 @@ import Testing
             try client.kill()
             let end = try await engine.awaitRecord(of: id) { $0.kind == "sandbox-stopped" }
             #expect(end != nil)
-            #expect(try engine.show(id.text).state.phase == .stopped)
+            #expect(try await engine.awaitEnd(of: id).phase == .stopped)
             #expect(try engine.records(of: id.text).contains { $0.kind == "exec-lost" })
+            let again = await #expect(throws: CoteError.self) { try await engine.start(id.text) }
+            #expect(again?.code == .wrongState && again?.hint == "cote remove \(id)")
+            let error = #expect(throws: CoteError.self) { try engine.sandbox(id.text) }
+            #expect(error?.code == .wrongState && error?.hint == "cote remove \(id)")
         }
     }
 }

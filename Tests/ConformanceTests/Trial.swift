@@ -3,6 +3,7 @@ import CoteJournal
 import CoteModel
 import CoteSystem
 import CoteTestSupport
+import Glibc
 import Testing
 
 extension SandboxClass {
@@ -81,7 +82,7 @@ extension Engine {
 
     /// Waits until the journal has a record that fits; `nil` where it has not come in time or the sandbox has ended.
     func awaitRecord(
-        of id: SandboxID, within wait: TimeSpan = .seconds(20),
+        of id: SandboxID, within wait: TimeSpan = .seconds(120),
         _ fits: @escaping @Sendable (JournalRecord) -> Bool
     ) async throws -> JournalRecord? {
         try await onThread {
@@ -92,6 +93,19 @@ extension Engine {
                 if follower.hasEnded { return nil }
             }
             return nil
+        }
+    }
+
+    /// Waits until a sandbox has ended by what its state says. Its journal says so before, and the disk comes between
+    /// the two.
+    func awaitEnd(of id: SandboxID, within wait: TimeSpan = .seconds(120)) async throws -> SandboxState {
+        try await onThread {
+            let deadline = SystemClock.monotonic() + wait.nanoseconds
+            while true {
+                let state = try self.show(id.text).state
+                if !state.phase.isAlive || SystemClock.monotonic() >= deadline { return state }
+                usleep(1000)
+            }
         }
     }
 }

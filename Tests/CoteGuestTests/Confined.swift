@@ -42,6 +42,7 @@ struct Confined: Sendable {
         try OwnThread.run {
             let noNewPrivileges: CInt = 38
             try #require(cl_prctl(noNewPrivileges, 1, 0, 0, 0) == 0)
+            Processes.dropBoundingSet()
             try SystemCallPolicy.filter.install()
             return try spawn(arguments, directory: directory, change)
         }

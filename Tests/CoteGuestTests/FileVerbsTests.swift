@@ -1,5 +1,6 @@
 import CoteModel
 import CoteSystem
+import CoteTestSupport
 import CoteWire
 import Glibc
 import Testing
@@ -104,18 +105,23 @@ import Testing
         let scratch = try Scratch()
         try scratch.shell(
             "python3 -c \"import os\nfor i in range(800):\n os.mkdir('d'); os.chdir('d')\nopen('f', 'w').close()\"")
-        let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        getrlimit(openFiles, &limit)
-        let before = limit
-        limit.rlim_cur = 500
-        setrlimit(openFiles, &limit)
-        defer { withUnsafePointer(to: before) { _ = setrlimit(openFiles, $0) } }
-        try scratch.files(.pack, "d", output: "packed.tar")
-        try scratch.files(.unpack, "out", input: "packed.tar")
+        // In a process of its own: a limit is a whole process's, and other tests run in this one.
+        let files = { (verb: FileTransfer.Verb, name: String, input: String, output: String) throws in
+            let transfer = FileTransfer(verb, path: scratch.path + "/" + name)
+            var request = SpawnRequest(
+                Workbench.builtPrograms + "/cote-agent", ["cote-agent"] + FileVerbs.arguments(transfer))
+            request.limits = [ResourceLimit(resource: CommandResource.nofile.rawValue, soft: 500, hard: 500)]
+            let source = try Descriptor.open(input, O_RDONLY)
+            let target = try Descriptor.open(output, O_WRONLY | O_CREAT, mode: 0o644)
+            request.descriptors = [0: source.raw, 1: target.raw, 2: STDERR_FILENO]
+            #expect(try request.run().wait() == .exited(0), "\(verb) \(name)")
+        }
+        let archive = scratch.path + "/packed.tar"
+        try files(.pack, "d", "/dev/null", archive)
+        try files(.unpack, "out", archive, "/dev/null")
         #expect(try scratch.shell("find out -name f | tr -cd / | wc -c") == "800\n")
-        try scratch.files(.remove, "d")
-        try scratch.files(.remove, "out")
+        try files(.remove, "d", "/dev/null", "/dev/null")
+        try files(.remove, "out", "/dev/null", "/dev/null")
         #expect(try scratch.shell("ls") == "packed.tar\n")
     }
 

@@ -86,7 +86,6 @@ import Testing
             $0.credentials = Credentials(user: 65_534, group: 65_534, groups: [100])
             $0.newSession = true
             $0.dropCapabilities = true
-            $0.noNewPrivileges = true
             $0.oomScore = 500
             $0.limits = [ResourceLimit(resource: 7, soft: 100, hard: 100)]
         }

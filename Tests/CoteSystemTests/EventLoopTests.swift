@@ -5,10 +5,11 @@ import Testing
     @Test func `deadlines fire in their order and a cancelled one does not`() throws {
         let loop = try EventLoop()
         var fired: [Int] = []
-        loop.schedule(after: 2_000_000) { fired.append(2) }
-        loop.schedule(after: 1_000_000) { fired.append(1) }
-        let never = loop.schedule(after: 1_500_000) { fired.append(0) }
-        loop.schedule(after: 3_000_000) { loop.stop() }
+        // Far enough apart for a thread that is kept from going on between one line and the next.
+        loop.schedule(after: 400_000_000) { fired.append(2) }
+        loop.schedule(after: 100_000_000) { fired.append(1) }
+        let never = loop.schedule(after: 200_000_000) { fired.append(0) }
+        loop.schedule(after: 600_000_000) { loop.stop() }
         loop.cancel(never)
         try loop.run()
         #expect(fired == [1, 2])

@@ -66,12 +66,15 @@ extension FaultTests {
             let number = { (name: String) in
                 UInt32(((try? Files.readText("\(directory)/\(name)")) ?? "").prefix { $0.isNumber }) ?? 0
             }
-            #expect(number("pids.max") == processes + 1)
+            #expect(number("pids.max") == processes + 2)
             _ = try await scene.await("the bomb at its limit") {
                 let events = (try? Files.readText(directory + "/pids.events")) ?? ""
                 return events.contains("max 0\n") || events.isEmpty ? nil : true
             }
-            for _ in 0..<100 { #expect(number("pids.current") <= processes + 1) }
+            // The kernel counts a fork that it is about to refuse, and takes it back within the same call: a number
+            // that is too high once has to be too high again.
+            let most = (0..<100).compactMap { _ in (0..<4).map { _ in number("pids.current") }.min() }.max() ?? 0
+            #expect(most <= processes + 2)
         }
 
         private static func expectHostAnswers(_ scene: Scene) async throws {

@@ -59,9 +59,13 @@ extension FaultTests {
             var id: SandboxID?
             let error = await scene.failure { () throws(CoteError) in
                 // So that an agent that gets away with it does not keep the test waiting.
-                let sandbox = try await scene.engine.create(SandboxRequest(limits: Limits(lifetime: .seconds(5))))
+                let sandbox = try await scene.engine.create(SandboxRequest(limits: Limits(lifetime: .seconds(15))))
                 id = sandbox.id
-                _ = try await sandbox.run(Command(["echo", "hello"]))
+                let execution = try sandbox.start(Command(["echo", "hello"]))
+                // Nobody reads it before the end: who reads gives credit, and an agent that sends more than it has
+                // credit for would be given more all the while.
+                _ = try? await scene.await("its death") { try scene.engine.show(sandbox.id.text).state.reason }
+                _ = try await execution.wait()
             }
             let said = "\(error as Any)"
             let isTrue = error?.code == .sandboxDied && reasons.contains { said.contains("(\($0.rawValue))") }

@@ -25,7 +25,7 @@ struct Scene: Sendable {
     // MARK: Waiting
 
     /// Looks again and again until there is something to see.
-    func await<Value>(_ what: String, seconds: UInt64 = 20, _ look: () async throws -> Value?) async throws -> Value {
+    func await<Value>(_ what: String, seconds: UInt64 = 120, _ look: () async throws -> Value?) async throws -> Value {
         let deadline = SystemClock.monotonic() + seconds * 1_000_000_000
         while SystemClock.monotonic() < deadline {
             if let value = try await look() { return value }

@@ -41,7 +41,7 @@ final class Victim: Sendable {
     func send(_ signal: CInt) { process.signal(signal) }
 
     /// Waits until the process, and if it is a keeper all that was in its namespace, has ended.
-    func ended(within seconds: Int32 = 20) throws {
+    func ended(within seconds: Int32 = 120) throws {
         var entry = pollfd(fd: process.pidfd.raw, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, seconds * 1000) == 1 else { throw Unmet(description: "process \(pid) does not end") }
     }

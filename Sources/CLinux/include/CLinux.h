@@ -35,26 +35,26 @@ struct cl_limit {
     uint64_t hard;
 };
 
-/// The step of the child at which a spawn failed; the value travels through the status pipe beside errno.
+/// The step of the child at which a spawn failed; see `cl_failure`.
 enum cl_stage {
     CL_STAGE_CLONE = 1,
     CL_STAGE_SESSION,
     CL_STAGE_DESCRIPTORS,
     CL_STAGE_LIMITS,
     CL_STAGE_CREDENTIALS,
-    CL_STAGE_PRIVILEGES,
     CL_STAGE_DIRECTORY,
     CL_STAGE_EXEC,
 };
 
-/// Everything the child does between clone and exec, prepared beforehand: the child allocates nothing.
+/// Everything the child does between clone and exec, prepared beforehand: the child allocates nothing and writes to
+/// nothing that its parent uses.
 struct cl_spawn {
     const char *path;
     char *const *arguments;
     char *const *environment;
     const char *directory;                   ///< NULL: stay
     uint64_t clone_flags;                    ///< namespaces to create
-    const struct cl_descriptor *descriptors; ///< targets ascend and are small; all others are closed on exec
+    const struct cl_descriptor *descriptors; ///< targets ascend and are small; all others are closed
     size_t descriptor_count;
     const struct cl_limit *limits;
     size_t limit_count;
@@ -68,18 +68,25 @@ struct cl_spawn {
     size_t group_count;
     int file_mode_mask;                      ///< -1: inherit
     int oom_score;                           ///< written to the child's oom_score_adj unless INT32_MIN
-    uint64_t drop_bounding;                  ///< capabilities (bit = number) to take from the bounding set
-    int drop_capabilities;                   ///< empties every other capability set
-    int no_new_privileges;
+    int drop_capabilities;                   ///< empties the capability sets, but for the bounding set
     int parent_death_signal;                 ///< 0: none
     int control_group;                       ///< v2 directory that the child is born into, or -1
     const int *task_lists;                   ///< v1 `tasks` files, into which the child writes itself first of all
     size_t task_list_count;
-    int status;                              ///< close-on-exec pipe: two int32, stage and errno, on failure
+    int undumpable;                          ///< the parent's memory, which the child shares, stays untraceable
+    int no_handlers;                         ///< the parent catches no signal: there is nothing to reset
 };
 
-/// Forks by clone(2) and runs the child side. Returns the pid, or -1 with errno; `*pidfd` is a descriptor for it.
-pid_t cl_spawn(const struct cl_spawn *request, int *pidfd);
+/// Where a child failed; `stage` is 0 when it became its program, or was killed on the way.
+struct cl_failure {
+    int32_t stage;
+    int32_t error;
+};
+
+/// Starts a child and waits until it has become its program or has failed. The child shares this process's memory
+/// until then, except when it is born into a control group. Returns the pid, or -1 with errno.
+/// One of the others is NULL: `*pidfd` becomes a descriptor for the child, `*early` its pid before it runs.
+pid_t cl_spawn(const struct cl_spawn *request, struct cl_failure *failure, int *pidfd, pid_t *early);
 
 /// Gives every signal its standard action and unblocks all: a program may be started with some ignored.
 void cl_reset_signals(void);
@@ -96,6 +103,10 @@ pid_t cl_wait(pid_t pid, int *status, int options);
 /// epoll_wait for a process that has had nothing to do: before it waits, it gives back its free heap and the mapped
 /// pages of its own program, which stay in the page cache and come back at the next touch.
 int cl_epoll_wait_resting(int epoll, struct epoll_event *events, int count, int timeout);
+
+/// A descriptor whose read waits until the time that `cl_timer_set` has set last: nanoseconds from then, 0 for never.
+int cl_timer(void);
+int cl_timer_set(int timer, long nanoseconds);
 
 int cl_seccomp_install(const struct sock_fprog *filter);
 int cl_capabilities_clear(void);
