@@ -87,15 +87,19 @@ final class Benchmark {
         }
     }
 
-    /// Runs all sides in turn, each round beginning with another one, and gives milliseconds.
+    /// Runs all sides in turn and gives milliseconds. Each round begins with another one, and half of the rounds go the
+    /// other way: what ran just before leaves the processor's caches its own way, so each side follows each other
+    /// equally often.
     /// - Parameter rest: what each side waits for before it begins. Of a container that has ended, the kernel takes
     ///   much apart later, its network namespace above all, which would be counted against the side after it.
     func alternate(_ sides: [Side], runs: Int? = nil, rest: Duration = .zero) async throws -> [Samples] {
         var samples = sides.map { Samples($0.name) }
         for side in sides { for _ in 0..<2 { _ = try await side.run() } }
         for round in 0..<(runs ?? options.runs) {
+            let isBackwards = (round / sides.count).isMultiple(of: 2)
             for step in sides.indices {
-                let index = (round + step) % sides.count
+                let place = (round + step) % sides.count
+                let index = isBackwards ? sides.count - 1 - place : place
                 if rest > .zero { try await Task.sleep(for: rest) }
                 samples[index].add(Double(try await sides[index].run()) / 1_000_000)
             }

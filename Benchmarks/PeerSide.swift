@@ -51,7 +51,7 @@ final class Peers {
         let theirOutput = output.takeSecond()
         var request = SpawnRequest("/proc/self/exe", ["cote-bench", PeerSide.word])
         request.namespaces = 0x0002_0000  // CLONE_NEWNS
-        request.descriptors = [0: theirInput.raw, 1: theirOutput.raw, 2: 2]
+        request.descriptors = [theirInput.raw, theirOutput.raw, 2]
         do { _ = try request.run() } catch { throw Stopwatch.Failure(description: "peer side: \(error)") }
         requests = input.takeSecond()
         guard let file = fdopen(output.takeFirst().release(), "r") else { throw SystemError("fdopen") }

@@ -44,31 +44,28 @@ static int unblock_signals(void) {
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/// Where a source may be a target too, all sources are moved above every target first, so that no dup2 overwrites one
-/// that is still needed.
+/// Sources that are targets too are moved out of the way first, so that no dup2 overwrites one that is still needed.
 static int place_descriptors(const struct cl_spawn *request) {
     int moved[16];
-    size_t count = request->descriptor_count;
-    int above = 16;
+    int count = (int)request->descriptor_count;
     if (count > 16) {
         errno = EINVAL;
         return -1;
     }
-    int first = count == 0 ? 0 : request->descriptors[count - 1].target + 1;
-    for (size_t i = 0; i < count; i++) {
-        int source = request->descriptors[i].source;
-        moved[i] = source >= first ? source : fcntl(source, F_DUPFD_CLOEXEC, above);
+    for (int i = 0; i < count; i++) {
+        int source = request->descriptors[i];
+        moved[i] = source >= count ? source : fcntl(source, F_DUPFD_CLOEXEC, count);
         if (moved[i] < 0) return -1;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (dup2(moved[i], request->descriptors[i].target) < 0) return -1;
+    for (int i = 0; i < count; i++) {
+        if (dup2(moved[i], i) < 0) return -1;
     }
     if (request->keep_others) return 0;
     // Now, not by exec, which may have to wait: the other end of a pipe of the parent's would wait for its closing too.
-    return (int)syscall(SYS_close_range, first, ~0U, 0);
+    return (int)syscall(SYS_close_range, count, ~0U, 0);
 }
 
-static int write_oom_score(int score) {
+static int write_oom_score(int processes, int score) {
     char text[16];
     int length = 0, value = score < 0 ? -score : score;
     char digits[12];
@@ -79,7 +76,8 @@ static int write_oom_score(int score) {
     } while (value > 0);
     if (score < 0) text[length++] = '-';
     while (n > 0) text[length++] = digits[--n];
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    const char *path = processes < 0 ? "/proc/self/oom_score_adj" : "self/oom_score_adj";
+    int fd = openat(processes < 0 ? AT_FDCWD : processes, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     ssize_t written = write(fd, text, (size_t)length);
     int error = errno;
@@ -92,8 +90,10 @@ static int set_credentials(const struct cl_spawn *request) {
     if (request->set_credentials) {
         if (syscall(SYS_setgroups, request->group_count, request->groups) < 0) return -1;
         if (syscall(SYS_setresgid, request->group, request->group, request->group) < 0) return -1;
+        // A change of user makes the memory what `fs.suid_dumpable` says, and it is the parent's. Until that is undone
+        // the child keeps capabilities that none of its new user's processes has: they may not trace it.
+        if (request->drop_capabilities && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return -1;
         if (syscall(SYS_setresuid, request->user, request->user, request->user) < 0) return -1;
-        // A change of user makes the memory what `fs.suid_dumpable` says, and it is the parent's.
         if (request->undumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return -1;
     }
     if (request->drop_capabilities && cl_capabilities_clear() < 0) return -1;
@@ -115,11 +115,12 @@ static enum cl_stage become_program(const struct cl_spawn *request) {
     if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal, 0, 0, 0) < 0)
         return CL_STAGE_SESSION;
     if (request->new_session && setsid() < 0) return CL_STAGE_SESSION;
+    // Before the descriptors: it takes one of the parent's.
+    if (request->oom_score != INT32_MIN && write_oom_score(request->processes, request->oom_score) < 0)
+        return CL_STAGE_LIMITS;
     if (place_descriptors(request) < 0) return CL_STAGE_DESCRIPTORS;
     if (request->controlling_terminal >= 0 && ioctl(request->controlling_terminal, TIOCSCTTY, 0) < 0)
         return CL_STAGE_SESSION;
-    // Before the limits: it takes a descriptor, of which there may then be none left.
-    if (request->oom_score != INT32_MIN && write_oom_score(request->oom_score) < 0) return CL_STAGE_LIMITS;
     for (size_t i = 0; i < request->limit_count; i++) {
         struct rlimit limit = {.rlim_cur = request->limits[i].soft, .rlim_max = request->limits[i].hard};
         if (setrlimit(request->limits[i].resource, &limit) < 0) return CL_STAGE_LIMITS;

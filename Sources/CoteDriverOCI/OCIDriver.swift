@@ -23,7 +23,7 @@ public struct OCIDriver: SandboxDriver {
             let group = Cgroup(plan.id)
             try group.create()
             var request = Self.request(plan)
-            let process = try withExtendedLifetime(try group.admit(&request)) { try Self.run(request) }
+            let process = try withExtendedLifetime(try group.admit(&request)) { try Self.run(request, plan.channel) }
             loop.reaper.expect(process) { status in
                 guard status == .exited(0) else { return completion(.failure(Self.failure(status, plan))) }
                 // The process of crun's that has started the sandbox's first may still be on its way out.
@@ -49,7 +49,6 @@ public struct OCIDriver: SandboxDriver {
         ]
         var request = SpawnRequest(plan.runtime, arguments, environment: ["PATH=/usr/sbin:/usr/bin"])
         request.directory = "/"
-        request.descriptors = [3: plan.channel]
         return request
     }
 
@@ -66,10 +65,10 @@ public struct OCIDriver: SandboxDriver {
         return .success(pid)
     }
 
-    private static func run(_ request: SpawnRequest) throws(SystemError) -> Int32 {
+    private static func run(_ request: SpawnRequest, _ channel: CInt) throws(SystemError) -> Int32 {
         var request = request
         let nothing = try Descriptor.open("/dev/null", O_RDWR)
-        for number in CInt(0)...2 { request.descriptors[number] = nothing.raw }
+        request.descriptors = [nothing.raw, nothing.raw, nothing.raw, channel]
         do { return try request.run().pid } catch {
             throw SystemError("exec", code: error.code, subject: request.path)
         }

@@ -24,10 +24,6 @@ struct RuntimeConfiguration {
         "/sys/firmware", "/sys/fs/cgroup", "/sys/fs/selinux", "/sys/kernel", "/sys/module",
     ]
 
-    /// The last is the agent's: the files there belong to the sandbox's root, and some ask for nothing more, so that a
-    /// command could make the agent the first to be killed when memory is short.
-    private static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysvipc", "/proc/1"]
-
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { root in
@@ -74,7 +70,12 @@ struct RuntimeConfiguration {
     }
 
     private func mounts(_ writer: inout JSONWriter) {
-        mount(&writer, "proc", "/proc", ["nosuid", "noexec", "nodev"])
+        // All of it read-only, also what is a process's own: the agent's files there belong to the sandbox's root under
+        // the number of each of its threads, and a command could make it the first to be killed when memory is short.
+        let access = plan.guards.holds(.readOnlyKernel) ? ["ro"] : []
+        mount(&writer, "proc", "/proc", ["nosuid", "noexec", "nodev"] + access)
+        // For the agent, which alone may look into what is above it.
+        mount(&writer, "proc", HostSkeleton.privateProcesses, ["nosuid", "noexec", "nodev"])
         if plan.guards.holds(.minimalDevices) {
             mount(&writer, "tmpfs", "/dev", ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"])
             mount(
@@ -129,10 +130,6 @@ struct RuntimeConfiguration {
         if plan.guards.holds(.maskedPaths) {
             writer.key("maskedPaths")
             writer.array { for path in Self.maskedPaths { $0.value(path) } }
-        }
-        if plan.guards.holds(.readOnlyKernel) {
-            writer.key("readonlyPaths")
-            writer.array { for path in Self.readOnlyPaths { $0.value(path) } }
         }
     }
 

@@ -1,4 +1,5 @@
 public import CoteModel
+import CoteSystem
 import CoteWire
 import Glibc
 import Synchronization
@@ -19,6 +20,8 @@ public final class Execution: Sendable {
     private struct State {
         var chunks: [Chunk] = []
         var isDiscarding = false
+        /// Whether it is too late, or too early, to look out for the first answer.
+        var isWaitedFor: Bool
         var isOpened = false
         var result: Result<CommandResult, CoteError>?
         var reader: CheckedContinuation<Void, Never>?
@@ -64,11 +67,13 @@ public final class Execution: Sendable {
 
     let stream: UInt32
     private let connection: KeeperConnection
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(stream: UInt32, connection: KeeperConnection) {
+    /// - Parameter isPrompt: whether the command begins at once, in a sandbox that is up.
+    init(stream: UInt32, connection: KeeperConnection, isPrompt: Bool) {
         self.stream = stream
         self.connection = connection
+        state = Mutex(State(isWaitedFor: !isPrompt))
     }
 
     /// The command goes on, with an end to its stdin; what nobody has read, nobody will.
@@ -217,10 +222,32 @@ public final class Execution: Sendable {
         for continuation in awake { continuation.resume() }
     }
 
+    /// Whether a thread of this program looks out; a second would take the processor from what both wait for.
+    private static let isLookingOut = Atomic(false)
+
+    /// Begins the first wait for a command of a sandbox that is up: looks again and again, for a millisecond at most,
+    /// and gives way to whoever else can run. A processor that nobody uses meanwhile falls asleep, and a command passes
+    /// so many processes that to wake it each time takes a tenth of the whole.
+    private func lookOut(for isDone: (State) -> Bool) -> Bool {
+        let isFirst = state.withLock { state in
+            defer { state.isWaitedFor = true }
+            return !state.isWaitedFor
+        }
+        guard isFirst, Self.isLookingOut.exchange(true, ordering: .relaxed) == false else { return false }
+        defer { Self.isLookingOut.store(false, ordering: .relaxed) }
+        let end = SystemClock.monotonic() + 1_000_000
+        repeat {
+            if state.withLock({ isDone($0) }) { return true }
+            for _ in 0..<8 { sched_yield() }
+        } while SystemClock.monotonic() < end
+        return false
+    }
+
     private func suspend(
         _ place: @escaping @Sendable (inout State, CheckedContinuation<Void, Never>) -> Void,
         unless isDone: @escaping @Sendable (State) -> Bool
     ) async {
+        if lookOut(for: isDone) { return }
         await withCheckedContinuation { continuation in
             let done = state.withLock { state in
                 if isDone(state) { return true }

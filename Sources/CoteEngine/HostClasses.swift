@@ -42,7 +42,7 @@ struct HostClasses: Sendable {
             let nothing = try Descriptor.open("/dev/null", O_RDWR)
             var request = SpawnRequest(program, [program, "--version"])
             let writer = pipe.takeSecond()
-            request.descriptors = [0: nothing.raw, 1: writer.raw, 2: nothing.raw]
+            request.descriptors = [nothing.raw, writer.raw, nothing.raw]
             let child = try request.run()
             _ = writer
             let reader = pipe.takeFirst()

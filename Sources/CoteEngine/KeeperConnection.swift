@@ -53,7 +53,8 @@ final class KeeperConnection: Sendable {
                 hint: "at most \(Frame.limit(.open)) fit; pass large input on stdin")
         }
         let execution = state.withLock { state in
-            let execution = Execution(stream: state.nextStream, connection: self)
+            let execution = Execution(
+                stream: state.nextStream, connection: self, isPrompt: state.report.phase == .ready)
             state.nextStream += 1
             if state.isLost {
                 execution.fail(Self.lost(id, state))

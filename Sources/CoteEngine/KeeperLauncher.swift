@@ -28,9 +28,7 @@ struct KeeperLauncher: Sendable {
             request.directory = "/"
             request.namespaces = Self.newNamespaces
             request.newSession = true
-            request.descriptors = [
-                0: nothing.raw, 1: nothing.raw, 2: log.raw, 3: theirs.raw, 4: lock.descriptor.raw,
-            ]
+            request.descriptors = [nothing.raw, nothing.raw, log.raw, theirs.raw, lock.descriptor.raw]
             let child: ChildProcess
             do { child = try request.run() } catch { throw Self.failure(error, request.path) }
             let process = KeeperProcess(pid: child.pid, pidfd: SharedDescriptor(child.takePidfd()))

@@ -14,6 +14,7 @@ extension Store {
             try Files.makeDirectory(directory)
             rollback.push { [self] in forget(spec.id) }
             let lock = SandboxLock(try lockFile(directory))
+            try Files.create(mark(spec.id), Array("\(spec.id)\n".utf8))
             spec.userBase = try reserveRange(spec.id, &rollback)
             try make(journal(spec.id), &rollback)
             try make(runtime(spec.id), &rollback)
@@ -69,10 +70,19 @@ extension Store {
         return try body()
     }
 
+    /// The file that names and user ranges of a sandbox are further links to, with its id in it.
+    private func mark(_ id: SandboxID) -> String { sandbox(id) + "/id" }
+
+    /// Makes a name or a range a sandbox's own. It has its content from the first: without, it would be nobody's, and
+    /// nobody would free it if its creator died between the two.
+    private func claim(_ path: String, for id: SandboxID) throws(SystemError) {
+        try Files.link(mark(id), as: path)
+    }
+
     private func reserveName(_ spec: SandboxSpec, _ rollback: inout Rollback) throws(SystemError) {
         guard let name = spec.name else { return }
         let path = self.name(name)
-        do { try Files.create(path, Array("\(spec.id)\n".utf8)) } catch {
+        do { try claim(path, for: spec.id) } catch {
             throw error.code == EEXIST ? SystemError("name", code: EEXIST, subject: name.text) : error
         }
         rollback.push { try? Files.remove(path) }
@@ -83,7 +93,7 @@ extension Store {
         for step in 0..<UserRanges.count {
             let base = UserRanges.base((start + step) % UserRanges.count)
             let path = range(base)
-            do { try Files.create(path, Array("\(id)\n".utf8)) } catch {
+            do { try claim(path, for: id) } catch {
                 if error.code == EEXIST { continue }
                 throw error
             }

@@ -21,7 +21,7 @@ struct Account {
         {
             account = Account(credentials: Credentials(user: user, group: primary), name: entry[0], home: entry[5])
             account.credentials.groups = memberships(of: entry[0], group, primary: primary)
-        } else if let user = UInt32(parts[0]), user < SandboxSpec.userCount {
+        } else if let user = UInt32(parts[0]), user < SandboxSpec.reservedUser {
             account = Account(credentials: Credentials(user: user, group: user), name: parts[0], home: "/")
         } else {
             throw unknown
@@ -31,7 +31,8 @@ struct Account {
             guard let chosen = named ?? UInt32(parts[1]) else { throw unknown }
             account.credentials.group = chosen
         }
-        guard account.credentials.user < SandboxSpec.userCount, account.credentials.group < SandboxSpec.userCount else {
+        guard account.credentials.user < SandboxSpec.reservedUser, account.credentials.group < SandboxSpec.userCount
+        else {
             throw unknown
         }
         return account

@@ -22,6 +22,8 @@ public final class Agent {
     let loop: EventLoop
     let guards: GuardSet
     let nothing: Descriptor
+    /// A `/proc` that can be written to, where the sandbox has one for the agent.
+    let processes = try? SharedDescriptor(.directory("/.cote/private/proc"))
     /// The limit of descriptors that commands have, unless they ask for another; the agent's own is higher.
     let inheritedDescriptors = Processes.limit(of: .nofile)
     private let reaper: ChildReaper

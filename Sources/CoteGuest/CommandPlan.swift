@@ -25,26 +25,36 @@ struct CommandPlan {
         spawn.dropCapabilities = guards.holds(.commandCapabilities)
         spawn.oomScore = guards.holds(.commandOOMScore) ? Self.outOfMemoryScore : nil
         spawn.catchesSignals = false
+        spawn.undumpable = guards.holds(.undumpable) && spawn.credentials != nil
         spawn.keepsOtherDescriptors = !guards.holds(.closedDescriptors)
     }
 
     /// What the command asks for, after what it has in any case.
     private static func environment(_ command: Command, _ account: Account) -> [String] {
-        var standard = [
-            ("PATH", path), ("HOME", account.home), ("USER", account.name), ("LOGNAME", account.name),
-            ("LANG", "C.UTF-8"),
-        ]
-        if command.terminal != nil { standard.append(("TERM", "xterm-256color")) }
-        let own = command.environment.sorted { $0.key < $1.key }
-        return standard.filter { command.environment[$0.0] == nil }.map { $0.0 + "=" + $0.1 }
-            + own.map { $0.key + "=" + $0.value }
+        var variables: [String] = []
+        func add(_ name: String, _ value: String) {
+            if command.environment[name] == nil { variables.append(name + "=" + value) }
+        }
+        add("PATH", path)
+        add("HOME", account.home)
+        add("USER", account.name)
+        add("LOGNAME", account.name)
+        add("LANG", "C.UTF-8")
+        if command.terminal != nil { add("TERM", "xterm-256color") }
+        if command.environment.isEmpty { return variables }
+        return variables + command.environment.map { $0.key + "=" + $0.value }.sorted()
     }
 
     private static func account(_ user: String?) throws(CoteError) -> Account {
         guard let user else { return .root }
-        let passwd = (try? Files.readText("/etc/passwd")) ?? ""
-        let group = (try? Files.readText("/etc/group")) ?? ""
-        return try Account.find(user, passwd: passwd, group: group)
+        return try Account.find(user, passwd: text("/etc/passwd"), group: text("/etc/group"))
+    }
+
+    /// A file of the sandbox's, or nothing where it cannot be read at once: its owner may hold a lease on it, for which
+    /// the kernel would make the agent wait, or have put a fifo in its place.
+    private static func text(_ path: String) -> String {
+        let bytes = try? Descriptor.open(path, O_RDONLY | O_NONBLOCK).readAll(limit: 1 << 20)
+        return String(decoding: bytes ?? [], as: UTF8.self)
     }
 
     /// Finds a bare word on the search path. A path is left to exec, which sees it from the command's directory.

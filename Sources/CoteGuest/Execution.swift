@@ -78,6 +78,8 @@ final class Execution {
             self.sink = sink
             for bytes in earlyInput { sink.write(bytes) }
             if endsInput { sink.end() }
+        } else {
+            giveCredit(earlyInput.reduce(0) { $0 + $1.count })
         }
         earlyInput = []
         // A start that took long may have been seen to end.

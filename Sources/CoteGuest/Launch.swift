@@ -23,6 +23,7 @@ final class Launch {
         do throws(SystemError) {
             let streams = try CommandDescriptors(command, nothing: agent.nothing, agent.pipes)
             spawn.descriptors = streams.child
+            spawn.processes = agent.processes?.descriptor.raw
             spawn.controllingTerminal = command.terminal == nil ? nil : 0
             terminal = streams.terminal
             (outputs, input, childSide) = (streams.outputs, streams.input, streams.childSide)
@@ -77,7 +78,7 @@ final class Launch {
 
 /// The pipes or the terminal of one command, both sides.
 struct CommandDescriptors {
-    private(set) var child: [CInt: CInt] = [:]
+    private(set) var child: [CInt] = []
     private(set) var outputs: [(Frame.Kind, SharedDescriptor)] = []
     private(set) var input: SharedDescriptor?
     private(set) var terminal: Terminal?
@@ -90,7 +91,7 @@ struct CommandDescriptors {
             let program = SharedDescriptor(pair.takeSecond())
             let terminal = Terminal(controller)
             terminal.resize(size)
-            child = [0: program.descriptor.raw, 1: program.descriptor.raw, 2: program.descriptor.raw]
+            child = [program.descriptor.raw, program.descriptor.raw, program.descriptor.raw]
             childSide = [program]
             outputs = [(.output, controller)]
             input = SharedDescriptor(try controller.descriptor.duplicate())
@@ -103,16 +104,16 @@ struct CommandDescriptors {
             let reader = SharedDescriptor(pipe.takeFirst())
             let writer = SharedDescriptor(pipe.takeSecond())
             try writer.descriptor.setNonblocking()
-            (child[0], input) = (reader.descriptor.raw, writer)
+            (child, input) = ([reader.descriptor.raw], writer)
             childSide.append(reader)
         } else {
-            child[0] = nothing.raw
+            child = [nothing.raw]
         }
-        for (target, kind) in [(CInt(1), Frame.Kind.output), (2, .errorOutput)] {
+        for kind in [Frame.Kind.output, .errorOutput] {
             let pipe = try stock.take()
             outputs.append((kind, pipe.reader))
             childSide.append(pipe.writer)
-            child[target] = pipe.writer.descriptor.raw
+            child.append(pipe.writer.descriptor.raw)
         }
     }
 }

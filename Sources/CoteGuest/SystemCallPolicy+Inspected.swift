@@ -43,9 +43,10 @@ extension SystemCallPolicy {
             SystemCallCase(tests: [ArgumentTest(index: 0, value: $0)], verdict: .allow)
         }, otherwise: .fail(EPERM))
 
-    /// Of any process but the first: the kernel lets whoever has the agent's user id lower the agent's limits.
+    /// One's own: the kernel lets whoever has the agent's user id lower the agent's limits, and knows it by the number
+    /// of each of its threads.
     private static let limits = SystemCallVerdict.inspect(
-        [SystemCallCase(tests: [ArgumentTest(index: 0, value: 1)], verdict: .fail(EPERM))], otherwise: .allow)
+        [SystemCallCase(tests: [ArgumentTest(index: 0, value: 0)], verdict: .allow)], otherwise: .fail(EPERM))
 
     /// Regular files, sockets and fifos; devices need a capability as well, which commands do not have.
     private static func nodes(modeAt index: UInt32) -> SystemCallVerdict {

@@ -48,6 +48,7 @@ final class ClientSession {
     }
 
     func flush() { link?.flush() }
+    func drain(until deadline: UInt64) { link?.drain(until: deadline) }
 
     /// Tells a client that is not taken in why, and lets it go.
     static func turnAway(_ descriptor: consuming Descriptor, _ refusal: Refusal) {

@@ -15,6 +15,8 @@ public final class Keeper {
     /// The socket to the program that started this one.
     private static let firstClient: CInt = 3
     private static let bootTime = TimeSpan.seconds(30)
+    /// How long clients have for what they have not taken when everything has ended.
+    private static let farewell = TimeSpan.seconds(5)
     /// Clients at once; others are told so.
     private static let mostClients = 1024
     /// What the keeper needs beside its clients.
@@ -308,7 +310,9 @@ extension Keeper {
         }
         enter(report)
         try? Files.remove(Stage.runtime + "/keeper.sock")
-        for client in clients.values { client.flush() }
+        // How it ended comes after all that a client has not taken yet, which may be more than its socket holds.
+        let deadline = SystemClock.monotonic() + Self.farewell.nanoseconds
+        for client in clients.values { client.drain(until: deadline) }
         loop.stop()
     }
 }

@@ -41,6 +41,8 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
 
     /// How many user and group ids a sandbox has.
     public static let userCount: UInt32 = 65_536
+    /// The last of them, which no command runs as: what belongs to it is the agent's alone.
+    public static let reservedUser: UInt32 = userCount - 1
 }
 
 /// A named isolation implementation.

@@ -1,12 +1,18 @@
+import CoteModel
 import CoteSystem
 import Glibc
 
 /// The few files of the `host` environment that are not the machine's own: an `/etc` that says nothing about it.
-struct HostSkeleton {
+public struct HostSkeleton {
     /// First host id of the sandbox's range: everything in the skeleton belongs to the sandbox's root.
     let userBase: UInt32
 
     static let agent = "/.cote/agent"
+    /// A directory that no user of the sandbox may enter, and in it a `/proc` that can be written to. The agent may, by
+    /// its capability over files, and gives each command its score there before it is one.
+    static let hidden = "/.cote/private"
+    /// The `/proc` in it.
+    public static let privateProcesses = hidden + "/proc"
     /// Directories of the volume in which commands may write.
     static let writable = ["/workspace", "/root", "/var/tmp"]
     /// Shown as they are on the machine: what its programs need to find their libraries, tools and certificates.
@@ -43,6 +49,9 @@ struct HostSkeleton {
             if isShared { chmod(root + path, 0o1777) }
             try Files.setOwner(root + path, userBase)
         }
+        try Files.makeDirectory(root + Self.hidden, mode: 0o700)
+        try Files.makeDirectory(root + Self.privateProcesses, mode: 0o755)
+        try Files.setOwner(root + Self.hidden, userBase + SandboxSpec.reservedUser)
         for (path, text) in Self.files {
             try Files.create(root + path, mode: 0o644, Array(text.utf8))
             try Files.setOwner(root + path, userBase)

@@ -116,25 +116,25 @@ public final class EventLoop {
     /// Runs until `stop`, or until another thread goes on with this; says whether one does.
     func runTurn() throws(SystemError) -> Bool {
         while !stopped {
-            guard makeCalls() else { return true }
+            guard makeCall() else { return true }
             try runOnce()
         }
         return false
     }
 
-    private func makeCalls() -> Bool {
-        while !calls.isEmpty, !stopped {
-            let (call, done) = calls.removeFirst()
-            do throws(SystemError) {
-                if let relay {
-                    guard try relay.make(call, for: self, then: { done(nil) }) else { return false }
-                } else {
-                    call()
-                }
-                done(nil)
-            } catch {
-                done(error)
+    /// One in each round, so that handlers wait for one at most.
+    private func makeCall() -> Bool {
+        guard !calls.isEmpty else { return true }
+        let (call, done) = calls.removeFirst()
+        do throws(SystemError) {
+            if let relay {
+                guard try relay.make(call, for: self, then: { done(nil) }) else { return false }
+            } else {
+                call()
             }
+            done(nil)
+        } catch {
+            done(error)
         }
         return true
     }
@@ -174,8 +174,9 @@ public final class EventLoop {
             epoll.raw, &events, CInt(events.count), time < 0 ? time : time - Self.restDelay)
     }
 
-    /// Milliseconds until the next deadline, rounded up, at most a minute; -1 with none.
+    /// Milliseconds until the next deadline, rounded up, at most a minute; -1 with none, 0 while calls are to be made.
     private func waitTime() -> CInt {
+        guard calls.isEmpty else { return 0 }
         guard let first = timers.first else { return -1 }
         let now = SystemClock.monotonic()
         guard first.deadline > now else { return 0 }

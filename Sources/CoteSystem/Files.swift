@@ -40,6 +40,11 @@ public enum Files {
         }
     }
 
+    /// Gives a file a second name, which nobody else may have.
+    public static func link(_ path: String, as name: String) throws(SystemError) {
+        try check("link", name) { Glibc.link(path, name) }
+    }
+
     /// Replaces `path` whole, so that a reader or a crash sees the old content or the new.
     public static func replace(
         _ path: String, at directory: CInt = AT_FDCWD, mode: UInt32 = 0o600, durable: Bool = true, _ bytes: [UInt8]

@@ -3,7 +3,6 @@ import Glibc
 
 /// Calls about this process and its children.
 public enum Processes {
-    private static let readDumpable: CInt = 3  // PR_GET_DUMPABLE
     private static let dumpable: CInt = 4  // PR_SET_DUMPABLE
     private static let dropBounding: CInt = 24  // PR_CAPBSET_DROP
     private static let ambient: CInt = 47  // PR_CAP_AMBIENT
@@ -12,9 +11,6 @@ public enum Processes {
 
     /// Takes this process's memory and `/proc` files from other processes of its user.
     public static func setUndumpable() throws(SystemError) { try set(dumpable, 0) }
-
-    /// Whether `setUndumpable` has been called, or the kernel decided the same.
-    static var isUndumpable: Bool { cl_prctl(readDumpable, 0, 0, 0, 0) != 1 }
 
     /// From here on no program that this process or a child starts gains privileges; there is no way back.
     public static func setNoNewPrivileges() throws(SystemError) { try set(noNewPrivileges, 1) }

@@ -99,17 +99,30 @@ final class Relay: Sendable {
                 } catch {
                     return finish(.failure(error))
                 }
-                let isSpare = state.withLock { state in
-                    if !isFirst, state.waiting > 0 { return true }
-                    state.waiting += 1
-                    return false
+                // One is enough to wait, and the first cannot leave.
+                let others = state.withLock { state in
+                    defer { if isFirst || state.waiting == 0 { state.waiting += 1 } }
+                    return state.waiting
                 }
-                if isSpare { return }
+                if others > 0 {
+                    guard isFirst else { return }
+                    setTimer(1)
+                }
             }
             var count: UInt64 = 0
             read(timer.descriptor.raw, &count, 8)
             guard state.withLock({ $0.end }) == nil else { return setTimer(1) }
             hasTurn = relieve()
+            if !hasTurn, !isFirst, leave() { return }
+        }
+    }
+
+    /// Whether a thread that waits may go because another does too.
+    private func leave() -> Bool {
+        state.withLock { state in
+            guard state.waiting > 1 else { return false }
+            state.waiting -= 1
+            return true
         }
     }
 

@@ -13,8 +13,8 @@ public struct SpawnRequest: Sendable {
     public var directory: String?
     /// `CLONE_NEW…` flags.
     public var namespaces: UInt64 = 0
-    /// The child's descriptors: number in the child → number here. All others are closed.
-    public var descriptors: [CInt: CInt] = [:]
+    /// What the child has as descriptors 0, 1, 2 and on, by their numbers here. All others are closed.
+    public var descriptors: [CInt] = []
     /// Leaves descriptors that are not close-on-exec open in the child.
     public var keepsOtherDescriptors = false
     /// Set in order, before credentials change.
@@ -29,6 +29,10 @@ public struct SpawnRequest: Sendable {
     public var fileModeMask: UInt32?
     /// −1000 to 1000, as `/proc/self/oom_score_adj` takes it; inherited where absent.
     public var oomScore: CInt?
+    /// An open directory, a `/proc`, through which the score is written; the one at its place where absent.
+    public var processes: CInt?
+    /// Keeps the memory that the child shares with this process untraceable when the child changes its user.
+    public var undumpable = false
     /// Empties every capability set but the bounding set; for that see `Processes.dropBoundingSet`.
     public var dropCapabilities = false
     /// The v2 control group, an open directory, that the child is born into.
@@ -150,6 +154,12 @@ public struct SpawnFailure: Error, Equatable, Sendable {
     /// The value of `errno` there.
     public let code: CInt
 
+    /// What the child left behind, if it failed.
+    fileprivate init?(_ failure: cl_failure) {
+        guard failure.stage != 0 else { return nil }
+        self.init(stage: Stage(rawValue: failure.stage) ?? .exec, code: failure.error)
+    }
+
     /// As the child reported it, or the call that was to make it.
     public init(stage: Stage, code: CInt) {
         self.stage = stage
@@ -161,33 +171,29 @@ extension SpawnRequest {
     /// Starts the program and waits until it runs. On failure the child has been collected.
     public func run() throws(SpawnFailure) -> ChildProcess {
         var pidfd: CInt = -1
-        let pid = try start { cl_spawn($0, $1, &pidfd, nil) }
-        return ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd))
+        var failure = cl_failure()
+        let pid = withChildSide { cl_spawn($0, &failure, &pidfd, nil) }
+        guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
+        let child = ChildProcess(pid: pid, pidfd: Descriptor(owning: pidfd))
+        if let failure = SpawnFailure(failure) {
+            _ = try? child.wait()
+            throw failure
+        }
+        return child
     }
 
-    /// The same for whoever collects children by their pid.
+    /// The same for whoever collects all children by their pid, that of one that failed too.
     /// - Parameter pid: set before the child does anything, for other threads to see.
     public func run(_ pid: EarlyPid) throws(SpawnFailure) {
-        _ = try start { cl_spawn($0, $1, nil, pid.pointer) }
-    }
-
-    private func start(
-        _ spawn: (UnsafePointer<cl_spawn>, UnsafeMutablePointer<cl_failure>) -> Int32
-    ) throws(SpawnFailure) -> Int32 {
         var failure = cl_failure()
-        let pid = withChildSide { spawn($0, &failure) }
-        guard pid > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
-        guard failure.stage != 0 else { return pid }
-        var status: CInt = 0
-        _ = cl_wait(pid, &status, 0)
-        throw SpawnFailure(stage: SpawnFailure.Stage(rawValue: failure.stage) ?? .exec, code: failure.error)
+        let result = withChildSide { cl_spawn($0, &failure, nil, pid.pointer) }
+        guard result > 0 else { throw SpawnFailure(stage: .clone, code: errno) }
+        if let failure = SpawnFailure(failure) { throw failure }
     }
 
     private func withChildSide<Result>(_ body: (UnsafePointer<cl_spawn>) -> Result) -> Result {
         let argumentVector = CStringVector(arguments)
         let environmentVector = CStringVector(environment)
-        let descriptors = descriptors.sorted { $0.key < $1.key }
-            .map { cl_descriptor(source: $0.value, target: $0.key) }
         let limits = limits.map { cl_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
         let groups = credentials?.groups ?? []
         let directory = directory.map { CStringVector([$0]) }
@@ -216,12 +222,13 @@ extension SpawnRequest {
                         request.group_count = groups.count
                         request.file_mode_mask = fileModeMask.map { CInt($0) } ?? -1
                         request.oom_score = oomScore ?? CInt.min
+                        request.processes = processes ?? -1
                         request.drop_capabilities = dropCapabilities ? 1 : 0
                         request.parent_death_signal = parentDeathSignal
                         request.control_group = controlGroup ?? -1
                         request.task_lists = taskLists.baseAddress
                         request.task_list_count = taskLists.count
-                        request.undumpable = credentials != nil && Processes.isUndumpable ? 1 : 0
+                        request.undumpable = undumpable ? 1 : 0
                         request.no_handlers = catchesSignals ? 0 : 1
                         return withExtendedLifetime((argumentVector, environmentVector, directory, path)) {
                             withUnsafePointer(to: request, body)

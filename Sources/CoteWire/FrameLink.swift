@@ -86,6 +86,18 @@ public final class FrameLink {
         settle()
     }
 
+    /// Writes everything, waiting for the other side to take it; gives up at `deadline`, by the monotonic clock.
+    public func drain(until deadline: UInt64) {
+        flush()
+        while isOpen, backlog > 0 {
+            let now = SystemClock.monotonic()
+            guard now < deadline else { return }
+            var entry = pollfd(fd: descriptor.raw, events: Int16(POLLOUT), revents: 0)
+            poll(&entry, 1, CInt((deadline - now) / 1_000_000 + 1))
+            flush()
+        }
+    }
+
     /// Ends the link and forgets its handlers. Safe to call twice, and from a handler.
     public func close() {
         guard isOpen else { return }

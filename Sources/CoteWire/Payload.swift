@@ -49,14 +49,14 @@ public struct PayloadWriter: Sendable {
 
 /// Reads a payload that somebody hostile may have built: no count is believed before its bytes are there.
 public struct PayloadReader: Sendable {
-    private let bytes: ArraySlice<UInt8>
+    private let bytes: [UInt8]
     private var position: Int
     /// Named in the violation when the payload does not read.
     private let subject: String
 
     /// Reads from the start of `bytes`.
     public init(_ bytes: [UInt8], _ subject: String) {
-        self.bytes = bytes[...]
+        self.bytes = bytes
         self.subject = subject
         position = 0
     }
@@ -65,15 +65,13 @@ public struct PayloadReader: Sendable {
     public var violation: WireViolation { .malformed(subject) }
 
     /// The next number.
-    public mutating func get<Number: FixedWidthInteger>(_: Number.Type = Number.self) throws(WireViolation) -> Number {
-        let size = MemoryLayout<Number>.size
-        guard bytes.endIndex - position >= size else { throw violation }
-        var number = Number.zero
-        for offset in (0..<size).reversed() {
-            number = (size == 1 ? 0 : number << 8) | Number(truncatingIfNeeded: bytes[position + offset])
-        }
-        position += size
-        return number
+    public mutating func get<Number: FixedWidthInteger & BitwiseCopyable>(
+        _: Number.Type = Number.self
+    ) throws(WireViolation) -> Number {
+        let place = position
+        guard bytes.count - place >= MemoryLayout<Number>.size else { throw violation }
+        position += MemoryLayout<Number>.size
+        return bytes.withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: place, as: Number.self)) }
     }
 
     /// The next byte as a flag; only 0 and 1 are.
@@ -88,10 +86,14 @@ public struct PayloadReader: Sendable {
     /// Text that is UTF-8 and has no NUL, so that it can become a C string.
     public mutating func get() throws(WireViolation) -> String {
         let count = Int(try get(UInt32.self))
-        guard count <= bytes.endIndex - position else { throw violation }
-        let slice = bytes[position..<position + count]
+        guard count <= bytes.count - position else { throw violation }
+        let range = position..<position + count
         position += count
-        guard !slice.contains(0), let text = String(validating: slice, as: UTF8.self) else { throw violation }
+        let text = bytes.withUnsafeBytes { bytes in
+            let slice = UnsafeRawBufferPointer(rebasing: bytes[range])
+            return slice.contains(0) ? nil : String(validating: slice, as: UTF8.self)
+        }
+        guard let text else { throw violation }
         return text
     }
 
@@ -99,7 +101,7 @@ public struct PayloadReader: Sendable {
     public mutating func get() throws(WireViolation) -> [String] {
         let count = Int(try get(UInt32.self))
         // Every string takes four bytes at least, so a count that is a lie is refused before it costs memory.
-        guard count <= (bytes.endIndex - position) / 4 else { throw violation }
+        guard count <= (bytes.count - position) / 4 else { throw violation }
         var list: [String] = []
         list.reserveCapacity(count)
         for _ in 0..<count { list.append(try get()) }
@@ -116,6 +118,6 @@ public struct PayloadReader: Sendable {
 
     /// Refuses what is left over.
     public func finish() throws(WireViolation) {
-        guard position == bytes.endIndex else { throw violation }
+        guard position == bytes.count else { throw violation }
     }
 }

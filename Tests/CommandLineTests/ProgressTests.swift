@@ -77,7 +77,7 @@ extension Workbench {
         let controller = pair.takeFirst()
         let terminal = SharedDescriptor(pair.takeSecond())
         let nothing = try Descriptor.open("/dev/null", O_RDONLY)
-        request.descriptors = [0: nothing.raw, 1: terminal.descriptor.raw, 2: terminal.descriptor.raw]
+        request.descriptors = [nothing.raw, terminal.descriptor.raw, terminal.descriptor.raw]
         let child = try withExtendedLifetime(consume terminal) { try request.run() }
         // The end of the last program on a terminal is an error to its other side.
         var seen: [UInt8] = []

@@ -18,7 +18,7 @@ struct CoteClient: ~Copyable {
         var outgoing = try Descriptor.pipe()
         let reader = incoming.takeFirst()
         let writer = outgoing.takeSecond()
-        request.descriptors = [0: reader.raw, 1: writer.raw, 2: STDERR_FILENO]
+        request.descriptors = [reader.raw, writer.raw, STDERR_FILENO]
         child = try request.run()
         output = SharedDescriptor(outgoing.takeFirst())
         input = incoming.takeSecond()

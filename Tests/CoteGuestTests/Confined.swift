@@ -57,7 +57,7 @@ struct Confined: Sendable {
         var pipe = try Descriptor.pipe()
         let reader = pipe.takeFirst()
         let writer = SharedDescriptor(pipe.takeSecond())
-        request.descriptors = [0: null.raw, 1: writer.descriptor.raw, 2: writer.descriptor.raw]
+        request.descriptors = [null.raw, writer.descriptor.raw, writer.descriptor.raw]
         request.directory = directory
         change(&request)
         // Then nobody but the program holds the writing end, so that its end is the end of the pipe.

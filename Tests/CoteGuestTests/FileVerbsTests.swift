@@ -113,7 +113,7 @@ import Testing
             request.limits = [ResourceLimit(resource: CommandResource.nofile.rawValue, soft: 500, hard: 500)]
             let source = try Descriptor.open(input, O_RDONLY)
             let target = try Descriptor.open(output, O_WRONLY | O_CREAT, mode: 0o644)
-            request.descriptors = [0: source.raw, 1: target.raw, 2: STDERR_FILENO]
+            request.descriptors = [source.raw, target.raw, STDERR_FILENO]
             #expect(try request.run().wait() == .exited(0), "\(verb) \(name)")
         }
         let archive = scratch.path + "/packed.tar"

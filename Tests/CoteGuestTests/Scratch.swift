@@ -25,7 +25,7 @@ final class Scratch {
         var pipe = try Descriptor.pipe()
         let reader = pipe.takeFirst()
         let writer = SharedDescriptor(pipe.takeSecond())
-        request.descriptors = [0: null.raw, 1: writer.descriptor.raw, 2: writer.descriptor.raw]
+        request.descriptors = [null.raw, writer.descriptor.raw, writer.descriptor.raw]
         request.directory = path
         let child = try withExtendedLifetime(consume writer) { try request.run() }
         let output = String(decoding: try reader.readAll(limit: 1 << 26), as: UTF8.self)

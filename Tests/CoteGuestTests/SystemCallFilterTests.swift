@@ -41,7 +41,8 @@ import Testing
         ("newer than us", "700", "ENOSYS"), ("personality(ask)", "135, 0xffffffff", "ok"),
         ("personality(READ_IMPLIES_EXEC)", "135, 0x400000", "EPERM"), ("getpid", "39", "ok"),
         ("memfd_secret or not built", "447, 0xffff", "EINVAL|ENOSYS"),
-        ("prlimit64(1)", "302, 1, 7, 0, 0", "EPERM"), ("prlimit64(self)", "302, 0, 7, 0, 0", "ok"),
+        ("prlimit64(1)", "302, 1, 7, 0, 0", "EPERM"), ("prlimit64(getpid)", "302, os.getpid(), 7, 0, 0", "EPERM"),
+        ("prlimit64(self)", "302, 0, 7, 0, 0", "ok"),
         ("pidfd_open(getpid)", "434, os.getpid(), 0", "ok"),
     ])
     func `the kernel holds a program to the filter`(name: String, call: String, expected: String) throws {

@@ -16,9 +16,9 @@ import Testing
         request.directory = "/nowhere"
         #expect(failure(request) == SpawnFailure(stage: .directory, code: ENOENT))
         request.directory = nil
-        request.descriptors = [0: 9999]
+        request.descriptors = [9999]
         #expect(failure(request) == SpawnFailure(stage: .descriptors, code: EBADF))
-        request.descriptors = [:]
+        request.descriptors = []
         request.limits = [ResourceLimit(resource: CommandResource.nofile.rawValue, soft: 2, hard: 1)]
         #expect(failure(request) == SpawnFailure(stage: .limits, code: EINVAL))
     }

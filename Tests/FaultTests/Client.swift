@@ -18,9 +18,11 @@ final class Client: Sendable {
         var request = SpawnRequest(
             Workbench.builtPrograms + "/cote", ["cote"] + arguments, environment: variables.map { "\($0)=\($1)" })
         request.directory = "/"
-        request.descriptors = [0: input ?? nothing.raw, 1: nothing.raw, 2: nothing.raw]
+        request.descriptors = [input ?? nothing.raw, nothing.raw, nothing.raw]
         process = try request.run()
     }
+
+    func send(_ signal: CInt) { process.signal(signal) }
 
     /// Kills it and collects it.
     func kill() throws {

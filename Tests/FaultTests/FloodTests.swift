@@ -97,6 +97,28 @@ extension FaultTests {
             }
         }
 
+        @Test func `a client that takes its time is told how its command ended`() async throws {
+            try await Scene.with { scene in
+                // More than a socket holds, and less than the client has given credit for.
+                let script = "until [ -e go ]; do sleep 0.02; done; exec head -c 250000 /dev/zero"
+                let client = try Client(scene.bench, ["run", "host", "--", "sh", "-c", script])
+                let (id, agent) = try await scene.await("the command") {
+                    guard let id = scene.ids.first,
+                        ProcessTable.members(of: id).contains(where: { $0.hasSuffix(" sh") })
+                    else { return nil as (SandboxID, Victim)? }
+                    return Victim.child("agent", of: id, scene.engine).map { (id, $0) }
+                }
+                client.send(SIGSTOP)
+                try Files.create("/proc/\(agent.pid)/root/workspace/go", mode: 0o644, [])
+                _ = try await scene.await("the end of the sandbox") {
+                    try scene.journal(id).contains { $0.kind == "sandbox-stopped" } ? true : nil
+                }
+                try await Task.sleep(nanoseconds: 300_000_000)
+                client.send(SIGCONT)
+                #expect(try client.wait() == .exited(0))
+            }
+        }
+
         @Test func `a full disk ends the sandbox, and its journal still says so`() async throws {
             try await Scene.with { scene in
                 let journals = scene.bench.home + "/journals"

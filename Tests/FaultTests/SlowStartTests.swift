@@ -51,6 +51,33 @@ extension FaultTests {
             }
         }
 
+        @Test func `a lease on the list of users holds up nobody`() async throws {
+            try await Scene.with { scene in
+                let sandbox = try await scene.engine.create(SandboxRequest())
+                let script = """
+                    import fcntl, os, signal, sys
+                    signal.signal(signal.SIGIO, signal.SIG_IGN)
+                    for path in ['/etc/passwd', '/etc/group']:
+                        fcntl.fcntl(os.open(path, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                    print('held', flush=True)
+                    sys.stdin.read()
+                    """
+                let holder = try sandbox.start(Command(["python3", "-c", script], takesInput: true))
+                #expect(await holder.nextOutput()?.bytes == Array("held\n".utf8))
+                let begin = SystemClock.monotonic()
+                let error = await scene.failure { () throws(CoteError) in
+                    _ = try await sandbox.run(Command(["true"], user: "cote"))
+                }
+                #expect(error?.code == .unknownUser)
+                #expect(try await sandbox.run(Command(["id", "-u"], user: "1000")).text == "1000\n")
+                #expect(SystemClock.monotonic() - begin < 20_000_000_000)
+                holder.closeInput()
+                #expect(try await holder.wait().shellCode == 0)
+                #expect(try await sandbox.run(Command(["id", "-u"], user: "cote")).text == "1000\n")
+                try await sandbox.remove()
+            }
+        }
+
         @Test func `a start that takes long can be ended, and its time can be over`() async throws {
             try await Self.withSlowFile { scene, sandbox, _ in
                 let begin = SystemClock.monotonic()

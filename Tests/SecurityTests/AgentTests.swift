@@ -14,7 +14,7 @@ import Testing
         let nothing = try Descriptor.open("/dev/null", O_RDWR)
         var request = SpawnRequest("\(Workbench.builtPrograms)/\(program)", [program])
         request.environment = ["COTE_WITHOUT_GUARDS=" + left.map(\.rawValue).joined(separator: ",")]
-        request.descriptors = [0: nothing.raw, 1: nothing.raw, 2: nothing.raw, 3: theirs.raw]
+        request.descriptors = [nothing.raw, nothing.raw, nothing.raw, theirs.raw]
         request.credentials = Credentials(user: 65_534, group: 65_534)
         request.dropCapabilities = true
         let agent = try request.run()

@@ -40,7 +40,14 @@ extension Attempt {
             "os.open('/proc/sys/vm/swappiness', os.O_WRONLY); broke()"),
         Attempt(
             "makes the agent the first to be killed for memory", .readOnlyKernel,
-            "os.write(os.open('/proc/1/oom_score_adj', os.O_WRONLY), b'1000'); broke()"),
+            """
+            for thread in os.listdir('/proc/1/task'):
+                try:
+                    os.write(os.open(f'/proc/{thread}/oom_score_adj', os.O_WRONLY), b'1000')
+                    broke()
+                except OSError:
+                    pass
+            """),
         Attempt(
             "reads the machine's interrupts", .maskedPaths, "if open('/proc/interrupts').read(1): broke()"),
         Attempt("reads the names in the kernel", .maskedPaths, "if open('/proc/kallsyms').read(1): broke()"),

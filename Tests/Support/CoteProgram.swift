@@ -41,7 +41,7 @@ extension Workbench {
             let flags = index == 0 ? O_RDONLY : O_WRONLY | O_CREAT
             return SharedDescriptor(try Descriptor.open(place, flags, mode: 0o600))
         }
-        for (number, file) in files.enumerated() { request.descriptors[CInt(number)] = file.descriptor.raw }
+        request.descriptors = files.map { $0.descriptor.raw }
         let status = try await Self.waited(request)
         let output = try Files.read(places[1], limit: 1 << 30)
         let errors = try Files.readText(places[2], limit: 1 << 24)

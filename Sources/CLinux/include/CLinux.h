@@ -23,12 +23,6 @@ int cl_openat(int directory, const char *path, int flags, mode_t mode);
 
 // MARK: Processes
 
-/// A descriptor of the child and the descriptor of the parent that it is a copy of.
-struct cl_descriptor {
-    int source;
-    int target;
-};
-
 struct cl_limit {
     int resource;
     uint64_t soft;
@@ -54,7 +48,7 @@ struct cl_spawn {
     char *const *environment;
     const char *directory;                   ///< NULL: stay
     uint64_t clone_flags;                    ///< namespaces to create
-    const struct cl_descriptor *descriptors; ///< targets ascend and are small; all others are closed
+    const int *descriptors;                  ///< what the child has as 0, 1, 2 and on; all others are closed
     size_t descriptor_count;
     const struct cl_limit *limits;
     size_t limit_count;
@@ -68,6 +62,7 @@ struct cl_spawn {
     size_t group_count;
     int file_mode_mask;                      ///< -1: inherit
     int oom_score;                           ///< written to the child's oom_score_adj unless INT32_MIN
+    int processes;                           ///< an open /proc to write it through, or -1 for the one at its place
     int drop_capabilities;                   ///< empties the capability sets, but for the bounding set
     int parent_death_signal;                 ///< 0: none
     int control_group;                       ///< v2 directory that the child is born into, or -1
