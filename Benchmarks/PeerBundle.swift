@@ -21,7 +21,7 @@ struct PeerBundle {
         try Files.makeDirectory(root, mode: 0o755)
         let folders = [
             "etc", "etc/alternatives", "etc/ssl", "etc/ssl/certs", "usr", "proc", "sys", "dev", "tmp", "root", "var",
-            "var/tmp", "workspace", "run",
+            "var/tmp", "workspace", "run", "opt",
         ]
         for folder in folders {
             try Files.makeDirectory("\(root)/\(folder)", mode: 0o755)
@@ -102,10 +102,8 @@ struct PeerBundle {
             }
         }
         writer.field("cgroupsPath", "/" + cgroup)
-        for (key, paths) in [("maskedPaths", Self.maskedPaths), ("readonlyPaths", Self.readOnlyPaths)] {
-            writer.key(key)
-            writer.array { for path in paths { $0.value(path) } }
-        }
+        writer.key("maskedPaths")
+        writer.array { for path in Self.maskedPaths { $0.value(path) } }
         writer.key("resources")
         writer.object { resources in
             resources.key("memory")
@@ -164,7 +162,6 @@ struct PeerBundle {
         "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/cgroup", "/sys/fs/selinux", "/sys/kernel",
         "/sys/module",
     ]
-    private static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysvipc"]
 }
 
 extension PeerBundle {
@@ -197,7 +194,8 @@ extension PeerBundle {
             bind("/etc/ssl/openssl.cnf", "/etc/ssl/openssl.cnf", "ro"),
             bind(directory + "/workspace.volume", "/workspace"), bind(directory + "/root.volume", "/root"),
             bind(directory + "/var-tmp.volume", "/var/tmp"),
-            Mount(type: "proc", source: "proc", target: "/proc", options: hidden),
+            Mount(type: "proc", source: "proc", target: "/proc", options: hidden + ["ro"]),
+            Mount(type: "proc", source: "proc", target: "/opt", options: hidden),
             Mount(
                 type: "tmpfs", source: "tmpfs", target: "/dev",
                 options: ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
