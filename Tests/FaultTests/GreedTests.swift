@@ -77,6 +77,23 @@ extension FaultTests {
             #expect(most <= processes + 2)
         }
 
+        @Test func `a group counts who has ended until somebody collects it`() throws {
+            let group = Cgroup(.random())
+            try group.create()
+            defer { group.remove() }
+            var request = SpawnRequest("/bin/sleep", ["sleep", "600"])
+            let child = try withExtendedLifetime(try group.admit(&request)) { try request.run() }
+            #expect(group.population == 1)
+            child.signal(SIGKILL)
+            var entry = pollfd(fd: child.pidfd.raw, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&entry, 1, 60_000) == 1)
+            // Limits would count it too: they must wait for more than its end.
+            #expect(group.population == 1)
+            let status = try child.wait()
+            #expect(status == .signaled(SIGKILL))
+            #expect(group.population == 0)
+        }
+
         private static func expectHostAnswers(_ scene: Scene) async throws {
             let begin = SystemClock.monotonic()
             let result = try await scene.bench.cote(["list"])
