@@ -107,7 +107,9 @@ import Testing
         try await Workbench.with { bench in
             try await bench.withSmallHome { fill, free in
                 #expect(try await bench.cote(["create", "host", "--name", "box"]).code == 0)
-                let script = "echo first; head -c 64M /dev/zero 2>/dev/null > file; exec cat /dev/zero"
+                // A command of its own, so that its line is written before the disk fills.
+                #expect(try await bench.cote(["exec", "box", "--", "echo", "first"]).code == 0)
+                let script = "head -c 64M /dev/zero 2>/dev/null > file; exec cat /dev/zero"
                 let ended = try await bench.cote(["exec", "box", "--json", "--", "sh", "-c", script])
                 #expect(ended.code == 125)
                 #expect(ended.toldJSON?.code == "sandbox-died")
