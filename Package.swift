@@ -51,6 +51,8 @@ let sandboxed: [Target.Dependency] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
 let package = Package(
     name: "cote",
     products: [
@@ -60,7 +62,8 @@ let package = Package(
         .executable(name: "cote-agent", targets: ["cote-agent"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
         // Shims and values, shared by host and guest.
@@ -71,6 +74,12 @@ let package = Package(
 
         // The guest.
         library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem", "CLinux"]),
+
+        // What the programs that touch hostile bytes are made of.
+        .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CZstd"),
+        library("CoteContent", ["CoteModel", "CoteSystem", crypto]),
+        library("CoteWorker", ["CoteModel", "CoteSystem"]),
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),

@@ -1,0 +1,27 @@
+public import CoteModel
+import struct Crypto.SHA256
+
+/// A running SHA-256.
+public struct ContentHash {
+    private var state = SHA256()
+
+    /// Of no bytes yet.
+    public init() {}
+
+    /// Takes in more bytes.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { state.update(bufferPointer: bytes) }
+
+    /// The digest of all bytes so far.
+    public func digest() -> Digest {
+        // INVARIANT: SHA-256 has 32 bytes, always.
+        guard let digest = Digest(bytes: Array(state.finalize())) else { preconditionFailure("a hash of another size") }
+        return digest
+    }
+
+    /// The digest of some bytes.
+    public static func digest(of bytes: [UInt8]) -> Digest {
+        var hash = ContentHash()
+        bytes.withUnsafeBytes { hash.update($0) }
+        return hash.digest()
+    }
+}
