@@ -24,6 +24,7 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     // What was asked for is wrong.
     case usage
     case unknownEnvironment = "unknown-environment"
+    case ambiguousEnvironment = "ambiguous-environment"
     case unknownClass = "unknown-class"
     case unknownSandbox = "unknown-sandbox"
     case ambiguousSandbox = "ambiguous-sandbox"
@@ -47,6 +48,21 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case limitUnsupported = "limit-unsupported"
     case tooManySandboxes = "too-many-sandboxes"
     case badState = "bad-state"
+
+    // Images and their content.
+    /// An image, archive or layer is not what it must be.
+    case badImage = "bad-image"
+    /// Content has other bytes than its name says.
+    case digestMismatch = "digest-mismatch"
+    /// Content that something needs is not in the store.
+    case missingContent = "missing-content"
+    /// Somebody else is using it; later it can be done.
+    case busy
+    /// A registry did not give or take what was asked of it.
+    case registryFailed = "registry-failed"
+    /// A registry wants other credentials.
+    case registryDenied = "registry-denied"
+    case noSuchImage = "no-such-image"
 
     // It was done and failed.
     case sandboxDied = "sandbox-died"
