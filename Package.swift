@@ -80,6 +80,7 @@ let package = Package(
         .systemLibrary(name: "CZstd"),
         library("CoteContent", ["CoteModel", "CoteSystem", crypto]),
         library("CoteWorker", ["CoteModel", "CoteSystem"]),
+        library("CoteEnvironments", ["CoteContent", "CoteWorker", "CoteModel", "CoteSystem"]),
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),

@@ -1,4 +1,5 @@
 public import CoteModel
+public import CoteSystem
 import struct Crypto.SHA256
 
 /// A running SHA-256.
@@ -23,5 +24,13 @@ public struct ContentHash {
         var hash = ContentHash()
         bytes.withUnsafeBytes { hash.update($0) }
         return hash.digest()
+    }
+
+    /// The digest of what is left of a file.
+    /// - Parameter progress: told how many bytes have been hashed since the last call.
+    public static func digest(
+        of file: borrowing Descriptor, progress: (UInt64) -> Void = { _ in }
+    ) throws(SystemError) -> Digest {
+        try ContentStore.hash(file) { bytes, _ throws(SystemError) in progress(UInt64(bytes.count)) }.content
     }
 }

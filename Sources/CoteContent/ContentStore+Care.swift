@@ -63,7 +63,7 @@ extension ContentStore {
     public func collect(
         dryRun: Bool, _ needed: () throws(CoteError) -> Set<Digest>
     ) throws(CoteError) -> (blobs: [Digest], bytes: UInt64)? {
-        guard let lock = try StoreLock.exclusive(directory + "/lock") else { return nil }
+        guard let lock = try FileLock.exclusiveNow(directory + "/lock") else { return nil }
         return try withExtendedLifetime(lock) { () throws(CoteError) in
             let needed = try needed()
             let loose = digests().filter { !needed.contains($0) }.sorted()

@@ -3,7 +3,7 @@ public import CoteSystem
 import Glibc
 
 /// A blob on its way here: its beginning is kept when the way breaks off, and one program at a time adds to it.
-public struct PartialBlob: ~Copyable {
+public final class PartialBlob: Sendable {
     /// What it shall be.
     public let digest: Digest
     /// Bytes that it shall have.
@@ -30,7 +30,7 @@ public struct PartialBlob: ~Copyable {
 
     /// Hashes what has come and gives it its name.
     /// - Throws: `digest-mismatch`; what has come is gone then, so that the next try starts afresh.
-    public consuming func publish() throws(CoteError) {
+    public func publish() throws(CoteError) {
         let (file, path) = (file.raw, path)
         let hashed = try CoteError.hosting("cannot read blob \(digest)") { () throws(SystemError) in
             try ContentStore.hash(try Descriptor.open(path, O_RDONLY | O_NOFOLLOW))

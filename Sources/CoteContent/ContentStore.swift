@@ -8,7 +8,7 @@ import Glibc
 ///     blobs/partial/<hex>     the beginning of one that is being fetched, kept for the next try
 ///     blobs/incoming/<id>     one whose digest is not known yet
 ///     blobs/quarantine/<hex>  one that was found changed; never used, never deleted by itself
-///     blobs/lock              see `StoreLock`
+///     blobs/lock              held by who uses the store, see `hold`
 ///
 /// A name appears by rename, when its bytes have been hashed, so that many writers of the same blob do no harm. Bytes
 /// are forced to disk by `synchronize`, before anything refers to them for good; they are hashed again on use.
@@ -31,7 +31,7 @@ public struct ContentStore: Sendable {
     }
 
     /// Keeps all content where it is until the result goes.
-    public func hold() throws(CoteError) -> StoreLock { try .shared(directory + "/lock") }
+    public func hold() throws(CoteError) -> FileLock { try .shared(directory + "/lock") }
 
     /// Where a blob is, or would be.
     public func path(_ digest: Digest) -> String { "\(directory)/sha256/\(digest.hex)" }
@@ -142,7 +142,8 @@ public struct ContentStore: Sendable {
         }
     }
 
-    func newPlace() -> String { "\(directory)/incoming/\(SandboxID.random())" }
+    /// A name that nothing has yet, for something on its way into the store; whoever uses it holds the store.
+    public func newPlace() -> String { "\(directory)/incoming/\(SandboxID.random())" }
 
     /// Forces blobs to the disk. Until then a power cut may take them, which is found on use.
     public func synchronize(_ digests: [Digest]) throws(CoteError) {

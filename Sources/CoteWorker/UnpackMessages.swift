@@ -13,6 +13,8 @@ public struct UnpackRequest: Codable, Sendable {
         case pack(CInt, into: CInt)
         /// Makes an erofs image of a directory by `program`, the same bytes for the same tree.
         case image(CInt, into: CInt, program: String)
+        /// Says what a layer's uncompressed bytes are, and writes nothing.
+        case measure(Layer)
         /// Removes all that is in a directory.
         case clear(CInt)
     }

@@ -24,6 +24,7 @@ struct Architecture: Sendable {
             "CZstd": [],
             "CoteContent": ["CoteModel", "CoteSystem", "Crypto"],
             "CoteWorker": ["CoteModel", "CoteSystem"],
+            "CoteEnvironments": ["CoteContent", "CoteWorker", "CoteModel", "CoteSystem"],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
