@@ -85,7 +85,12 @@ struct RuntimeConfiguration {
         } else {
             for path in ["/dev", "/dev/pts", "/dev/shm"] { mount(&writer, "bind", path, ["rbind"], source: path) }
         }
-        mount(&writer, "sysfs", "/sys", ["nosuid", "noexec", "nodev", "ro"])
+        // It shows a network namespace, and only whoever owns that one may mount it.
+        if plan.guards.holds(.networkNamespace) {
+            mount(&writer, "sysfs", "/sys", ["nosuid", "noexec", "nodev", "ro"])
+        } else {
+            mount(&writer, "bind", "/sys", ["rbind", "nosuid", "noexec", "nodev", "ro"], source: "/sys")
+        }
         if plan.guards.holds(.privateTemporary) {
             mount(&writer, "tmpfs", "/tmp", ["nosuid", "nodev", "mode=1777", temporarySize])
         } else {

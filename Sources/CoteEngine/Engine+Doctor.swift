@@ -86,7 +86,7 @@ extension Engine {
 
     private static func fix(_ report: ClassReport) -> String? {
         report.program == nil
-            ? "apt-get install \(HostClasses.program(of: report.sandboxClass))"
+            ? "apt-get install \(HostClasses.programs(of: report.sandboxClass)[0])"
             : "cote logs on the failed sandbox says more"
     }
 

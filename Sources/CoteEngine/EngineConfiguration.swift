@@ -13,10 +13,13 @@ public struct EngineConfiguration: Hashable, Sendable {
     /// Directories a class's binaries are taken from, in order. Only the operator's own choice: never `PATH`.
     public var binaryDirectories: [String]
 
+    /// Where programs are that come with the system, and those that its administrator adds.
+    public static let standardBinaryDirectories = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]
+
     /// Takes every place as given; nothing is looked at or created yet.
     public init(
         home: String, runtime: String, programs: String,
-        binaryDirectories: [String] = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"]
+        binaryDirectories: [String] = EngineConfiguration.standardBinaryDirectories
     ) {
         self.home = home
         self.runtime = runtime
@@ -24,8 +27,8 @@ public struct EngineConfiguration: Hashable, Sendable {
         self.binaryDirectories = binaryDirectories
     }
 
-    /// The configuration that environment variables and this program's own place imply: `COTE_HOME`, `COTE_RUNTIME`
-    /// and `COTE_LIBEXEC` where set; else the standard directories of the user, and `../libexec/cote` beside the
+    /// The configuration that environment variables and this program's own place imply: `COTE_HOME`, `COTE_RUNTIME`,
+    /// `COTE_LIBEXEC` and `COTE_BINARIES` (a list with colons) where set; else the standard directories of the user, and `../libexec/cote` beside the
     /// program, or the program's own directory in a build tree.
     public static func standard() throws(CoteError) -> EngineConfiguration {
         let isRoot = getuid() == 0
@@ -39,7 +42,13 @@ public struct EngineConfiguration: Hashable, Sendable {
         guard home.hasPrefix("/"), runtime.hasPrefix("/") else {
             throw CoteError(.usage, "COTE_HOME and COTE_RUNTIME must be absolute paths")
         }
-        return EngineConfiguration(home: home, runtime: runtime, programs: try programDirectory())
+        let binaries = variable("COTE_BINARIES").map { $0.split(separator: ":").map(String.init) }
+        guard binaries?.allSatisfy({ $0.hasPrefix("/") }) != false else {
+            throw CoteError(.usage, "COTE_BINARIES must name absolute paths, with colons between")
+        }
+        return EngineConfiguration(
+            home: home, runtime: runtime, programs: try programDirectory(),
+            binaryDirectories: binaries ?? standardBinaryDirectories)
     }
 
     private static func variable(_ name: String) -> String? {

@@ -1,3 +1,4 @@
+import CoteDriverOCI
 import CoteModel
 import CoteSandbox
 import CoteSystem
@@ -9,9 +10,20 @@ struct HostClasses: Sendable {
 
     init(_ configuration: EngineConfiguration) { self.configuration = configuration }
 
-    /// The class's program, from the operator's directories: root's own file, which nobody else may change.
+    /// The class's program, from the operator's directories: root's own file, which nobody else may change. The first
+    /// of those that will do; one that others may change is not passed over in silence.
     func runtime(of sandboxClass: SandboxClass) throws(CoteError) -> String {
-        let name = Self.program(of: sandboxClass)
+        let names = Self.programs(of: sandboxClass)
+        for name in names {
+            if let path = try find(name, for: sandboxClass) { return path }
+        }
+        throw CoteError(
+            .classUnavailable,
+            "class '\(sandboxClass.rawValue)' needs \(names.joined(separator: " or ")), which is not installed",
+            hint: "apt-get install \(names[0])")
+    }
+
+    private func find(_ name: String, for sandboxClass: SandboxClass) throws(CoteError) -> String? {
         var untrusted: String?
         for directory in configuration.binaryDirectories {
             let path = "\(directory)/\(name)"
@@ -20,18 +32,15 @@ struct HostClasses: Sendable {
             if status.st_uid == 0, status.st_mode & 0o022 == 0 { return path }
             untrusted = path
         }
-        if let untrusted {
-            throw CoteError(
-                .classUnavailable, "class '\(sandboxClass.rawValue)': \(untrusted) can be changed by others than root")
-        }
+        guard let untrusted else { return nil }
         throw CoteError(
-            .classUnavailable, "class '\(sandboxClass.rawValue)' needs \(name), which is not installed",
-            hint: "apt-get install \(name)")
+            .classUnavailable, "class '\(sandboxClass.rawValue)': \(untrusted) can be changed by others than root")
     }
 
-    static func program(of sandboxClass: SandboxClass) -> String {
+    /// What the class runs on, the preferred one first.
+    static func programs(of sandboxClass: SandboxClass) -> [String] {
         switch sandboxClass {
-        case .container: "crun"
+        case .container: OCIRuntime.allCases.map(\.rawValue)
         }
     }
 

@@ -164,7 +164,9 @@ extension Keeper {
         case .failure(let failure): handle(.runtimeFailed(failure.message))
         case .success(let pid):
             firstProcess = pid
-            memory = MemoryWatch(Cgroup(plan.id), on: loop) { [unowned self] in memoryRanOut() }
+            memory = MemoryWatch(Cgroup(plan.id, base: Stage.controlGroups), on: loop) { [unowned self] in
+                memoryRanOut()
+            }
             chronicle.phaseCompleted("runtime")
             handle(.runtimeStarted)
             if agent?.isGreeted == true { handle(.agentReady) }

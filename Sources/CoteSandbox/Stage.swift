@@ -7,6 +7,7 @@ import Glibc
 ///
 ///     /sandbox      $COTE_HOME/sandboxes/<id>        /journal   $COTE_HOME/journals/<id>
 ///     /run/keeper   $COTE_RUNTIME/<id>               /box       the sandbox's root, assembled
+///     /groups       the control groups, for the keeper until the sandbox is up
 ///     /usr /etc /dev /sys …   the host's, for the runtime, gone once the sandbox is up
 public struct Stage {
     /// Where things are on the host.
@@ -39,6 +40,8 @@ public struct Stage {
     public static let scratch = "/scratch"
     /// The sandbox's root, once assembled.
     public static let box = "/box"
+    /// Where the keeper has the control groups; `/sys/fs/cgroup` is the runtime's, which may only look.
+    public static let controlGroups = "/groups"
     /// The agent's program as the sandbox sees it.
     public static let agentInBox = HostSkeleton.agent
     private static let agent = "/agent"
@@ -51,7 +54,9 @@ public struct Stage {
         let runtime = try Descriptor.directory(paths.runtime)
         let new = paths.runtime
         try Mounts.mountNew("tmpfs", at: new, options: "mode=0755,size=16m", flags: [.noSetuid, .noDevices])
-        for path in ["/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton] {
+        for path in [
+            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, controlGroups,
+        ] {
             try Files.makeDirectory(new + path, mode: 0o755)
         }
         try Files.create(new + agent, mode: 0o755, [])
@@ -60,8 +65,7 @@ public struct Stage {
         // Read-only does not keep anybody from using a device, but from owning it: the runtime gives what it has on its
         // standard streams to the sandbox's root, and the sandbox has the host's own `/dev/null` in its `/dev`.
         try Mounts.bind("/dev", to: new + "/dev", recursive: true, [.readOnly, .noSetuid])
-        // crun does not start where a second, v2 tree of control groups has controllers of its own.
-        if Cgroup.layout() == .hybrid { try Mounts.mountNew("tmpfs", at: new + Cgroup.secondTree, options: "size=4k") }
+        try mountControlGroups(new)
         for name in try hostDirectories() {
             try Files.makeDirectory("\(new)/\(name)", mode: 0o755)
             try Mounts.bind("/\(name)", to: "\(new)/\(name)", recursive: true, [.readOnly, .noSetuid, .noDevices])
@@ -76,6 +80,15 @@ public struct Stage {
             try Mounts.bind("/tmp", to: new + "/tmp", [.readOnly, .noSetuid, .noDevices])
         }
         try Mounts.changeRoot(to: new)
+    }
+
+    private static func mountControlGroups(_ new: String) throws(SystemError) {
+        let layout = Cgroup.layout()
+        guard layout != .absent else { return }
+        try Mounts.bind(Cgroup.mountPoint, to: new + Cgroup.mountPoint, recursive: true, [.readOnly])
+        try Mounts.bind(Cgroup.mountPoint, to: new + controlGroups, recursive: true)
+        // crun does not start where a second, v2 tree of control groups has controllers of its own.
+        if layout == .hybrid { try Mounts.mountNew("tmpfs", at: new + Cgroup.secondTree, options: "size=4k") }
     }
 
     /// Takes away what only the sandbox's start needed: nothing but the sandbox's own directories can be named then.

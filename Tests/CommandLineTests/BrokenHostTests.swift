@@ -26,7 +26,8 @@ import Testing
         try await Workbench.with { bench in
             // An empty file covers the runtime for this program and its children alone.
             let covered = { (arguments: [String]) async throws in
-                let script = "mount --bind /dev/null /usr/bin/crun && exec \"$@\""
+                let script =
+                    "for p in bin/crun sbin/runc; do mount --bind /dev/null /usr/$p; done; exec \"$@\""
                 return try await bench.run(
                     bench.request(
                         "/usr/bin/unshare",
@@ -41,6 +42,26 @@ import Testing
             #expect(doctor.code == 1 && doctor.output.contains("fix: apt-get install crun"))
             #expect(try await covered(["class", "list"]).output.contains("unavailable"))
             #expect(bench.leaks().isEmpty)
+        }
+    }
+
+    @Test(.requires(.runc)) func `runc does what crun would where that is missing`() async throws {
+        try await Workbench.with { bench in
+            var configuration = bench.configuration
+            configuration.binaryDirectories = ["/usr/sbin"]
+            let report = try await Engine(configuration).showClass("container")
+            #expect(report.program == "/usr/sbin/runc" && report.version?.hasPrefix("runc version") == true)
+            #expect(report.capabilities.count > 1)
+            for capability in report.capabilities { #expect(capability.isProved, "\(capability)") }
+            // What others may change is not passed over for it.
+            let place = bench.directory + "/bin"
+            try Files.makeDirectory(place)
+            try Files.create(place + "/crun", mode: 0o777, Array("#!/bin/sh\n".utf8))
+            chmod(place + "/crun", 0o777)
+            configuration.binaryDirectories = [place, "/usr/sbin"]
+            let engine = try Engine(configuration)
+            let error = await #expect(throws: CoteError.self) { try await engine.create(SandboxRequest()) }
+            #expect(error?.message.contains("can be changed by others") == true)
         }
     }
 

@@ -13,6 +13,7 @@ struct CoteClient: ~Copyable {
         var request = SpawnRequest(Workbench.builtPrograms + "/cote", ["cote"] + arguments)
         request.environment = [
             "COTE_HOME=\(bench.home)", "COTE_RUNTIME=\(bench.runtime)", "COTE_LIBEXEC=\(bench.configuration.programs)",
+            "COTE_BINARIES=\(bench.configuration.binaryDirectories.joined(separator: ":"))",
         ]
         var incoming = try Descriptor.pipe()
         var outgoing = try Descriptor.pipe()

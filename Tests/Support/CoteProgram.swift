@@ -23,6 +23,7 @@ extension Workbench {
     ) async throws -> ProgramResult {
         let own = [
             "COTE_HOME": home, "COTE_RUNTIME": runtime, "COTE_LIBEXEC": configuration.programs,
+            "COTE_BINARIES": configuration.binaryDirectories.joined(separator: ":"),
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
         ]
         let variables = own.merging(environment) { $1 }.map { "\($0.key)=\($0.value)" }

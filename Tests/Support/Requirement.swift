@@ -1,3 +1,4 @@
+import CoteEngine
 import CoteSystem
 import Glibc
 public import Testing
@@ -6,7 +7,10 @@ public import Testing
 /// (a list with commas) it lets the test run and fail instead.
 public enum Requirement: String, Sendable, CaseIterable {
     case root
+    /// crun, or runc in its place.
     case crun
+    /// runc, in a directory that has no crun.
+    case runc
     /// The project that `scripts/fetch-python-project` fetches.
     case docutils
     /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
@@ -20,10 +24,23 @@ public enum Requirement: String, Sendable, CaseIterable {
         return ((try? Files.list(place)) ?? []).filter { $0.hasPrefix(prefix) }.sorted().map { place + "/" + $0 }
     }
 
+    /// Where the classes' programs are taken from: what `COTE_BINARIES` says, so that the suites can be run once more
+    /// over another runtime.
+    static let binaryDirectories: [String] = {
+        guard let list = getenv("COTE_BINARIES") else { return EngineConfiguration.standardBinaryDirectories }
+        return String(cString: list).split(separator: ":").map(String.init)
+    }()
+
+    /// Whether the class `container` has a runtime here.
+    private static var hasRuntime: Bool {
+        binaryDirectories.contains { access($0 + "/crun", X_OK) == 0 || access($0 + "/runc", X_OK) == 0 }
+    }
+
     fileprivate var isMet: Bool {
         switch self {
         case .root: geteuid() == 0
-        case .crun: access("/usr/bin/crun", X_OK) == 0
+        case .crun: Self.hasRuntime
+        case .runc: access("/usr/sbin/runc", X_OK) == 0 && access("/usr/sbin/crun", F_OK) != 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         }

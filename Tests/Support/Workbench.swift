@@ -45,7 +45,8 @@ public struct Workbench: Sendable {
         self.directory = directory
         try Files.makeDirectory(directory)
         configuration = EngineConfiguration(
-            home: directory + "/home", runtime: directory + "/run", programs: programs)
+            home: directory + "/home", runtime: directory + "/run", programs: programs,
+            binaryDirectories: Requirement.binaryDirectories)
     }
 
     private func close() async {
