@@ -56,7 +56,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let package = Package(
     name: "cote",
     products: [
-        .library(name: "CoteEngine", targets: ["CoteEngine", "CoteModel"]),
+        .library(name: "CoteEngine", targets: ["CoteEngine", "CoteEnvironments", "CoteModel"]),
         .executable(name: "cote", targets: ["cote"]),
         .executable(name: "cote-keeper", targets: ["cote-keeper"]),
         .executable(name: "cote-agent", targets: ["cote-agent"]),
@@ -88,8 +88,15 @@ let package = Package(
         library("CoteDriverOCI", ["CoteSandbox", "CoteModel", "CoteSystem"]),
         library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
         library(
-            "CoteEngine", ["CoteDriverOCI", "CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
-        library("CoteCLI", ["CoteEngine", "CoteJournal", "CoteModel", "CoteSystem", argumentParser]),
+            "CoteEngine",
+            [
+                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteSandbox", "CoteJournal",
+                "CoteWire",
+                "CoteModel", "CoteSystem",
+            ]),
+        library(
+            "CoteCLI",
+            ["CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem", argumentParser]),
 
         // Programs.
         program("cote", ["CoteCLI"], extra: staticFoundation),

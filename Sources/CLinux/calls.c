@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
 #include <signal.h>
@@ -44,6 +45,11 @@ int cl_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC 
 
 int cl_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags, mode);
+}
+
+int cl_open_below(int directory, const char *path, int flags) {
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
 int cl_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
@@ -104,9 +110,12 @@ int cl_move_mount(int from, const char *from_path, int to, const char *to_path, 
     return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
 }
 
-int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, uint64_t clear,
-                     uint64_t propagation) {
-    struct mount_attr attributes = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, int user_namespace) {
+    struct mount_attr attributes = {.attr_set = set};
+    if (user_namespace >= 0) {
+        attributes.attr_set |= MOUNT_ATTR_IDMAP;
+        attributes.userns_fd = (uint64_t)user_namespace;
+    }
     return (int)syscall(SYS_mount_setattr, directory, path, flags, &attributes, sizeof attributes);
 }
 

@@ -17,10 +17,10 @@ static int hold_namespace(void *argument) {
     for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-static int write_map(pid_t pid, const char *kind, uint32_t base, uint32_t count) {
+static int write_map(pid_t pid, const char *kind, uint32_t first, uint32_t base, uint32_t count) {
     char path[64], text[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, kind);
-    int length = snprintf(text, sizeof text, "0 %u %u\n", base, count);
+    int length = snprintf(text, sizeof text, "%u %u %u\n", first, base, count);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     ssize_t written = write(fd, text, (size_t)length);
@@ -30,14 +30,15 @@ static int write_map(pid_t pid, const char *kind, uint32_t base, uint32_t count)
     return written == length ? 0 : -1;
 }
 
-static int map_and_open(pid_t pid, uint32_t base, uint32_t count) {
+static int map_and_open(pid_t pid, uint32_t first, uint32_t base, uint32_t count) {
     char path[64];
-    if (write_map(pid, "uid_map", base, count) < 0 || write_map(pid, "gid_map", base, count) < 0) return -1;
+    if (write_map(pid, "uid_map", first, base, count) < 0) return -1;
+    if (write_map(pid, "gid_map", first, base, count) < 0) return -1;
     snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int cl_user_namespace(uint32_t base, uint32_t count) {
+int cl_user_namespace(uint32_t first, uint32_t base, uint32_t count) {
     _Alignas(16) char stack[16 << 10];
     sigset_t all, before;
     // No handler of this process's may run in the child, which would find its memory.
@@ -47,7 +48,7 @@ int cl_user_namespace(uint32_t base, uint32_t count) {
     pid_t pid = clone(hold_namespace, stack + sizeof stack, CLONE_NEWUSER | CLONE_VM, NULL);
     int fd = -1, error = errno;
     if (pid > 0) {
-        fd = map_and_open(pid, base, count);
+        fd = map_and_open(pid, first, base, count);
         error = errno;
         kill(pid, SIGKILL);
         // The stack is this function's: not before the child is gone.

@@ -20,6 +20,7 @@ public struct CoteCommand: AsyncParsableCommand {
                     CreateCommand.self, ListCommand.self, ShowCommand.self, LogsCommand.self, StopCommand.self,
                     StartCommand.self, RemoveCommand.self, PruneCommand.self,
                 ]),
+            CommandGroup(name: "Environments", subcommands: [EnvironmentCommand.self]),
         ])
 
     /// For the argument parser, which fills in the rest.

@@ -86,8 +86,9 @@ struct CommandOptions: ParsableArguments {
     @Flag(name: [.customShort("n"), .long], help: "Give the command an empty stdin.")
     var noStdin = false
 
-    func command(_ arguments: [String]) throws(CoteError) -> Command {
-        guard !arguments.isEmpty else {
+    /// - Parameter mayBeEmpty: the sandbox may have a command of its own.
+    func command(_ arguments: [String], mayBeEmpty: Bool = false) throws(CoteError) -> Command {
+        guard mayBeEmpty || !arguments.isEmpty else {
             throw CoteError(.usage, "no command", hint: "put it behind --, as in: -- ls -l")
         }
         var command = Command(arguments, directory: cwd, user: user, timeout: timeout)

@@ -1,8 +1,10 @@
+import CoteEnvironments
 import CoteJournal
 import CoteModel
 import CoteSystem
 import FoundationEssentials
 import Glibc
+import Synchronization
 
 /// What people and programs see of `cote` itself: results on stdout, everything else on stderr.
 @MainThread
@@ -85,17 +87,23 @@ enum Progress {
     /// Off where a program reads what this one says.
     static var isWanted = isatty(STDERR_FILENO) == 1
     private static var isShown = false
+    private nonisolated static let latest = Mutex<EnvironmentProgress?>(nil)
+
+    /// Takes, from any thread, what a step that takes long has come to.
+    nonisolated static func tell(_ progress: EnvironmentProgress) { latest.withLock { $0 = progress } }
 
     static func during<Value>(
         _ step: String, _ body: () async throws(CoteError) -> Value
     ) async throws(CoteError) -> Value {
         guard isWanted else { return try await body() }
+        latest.withLock { $0 = nil }
         let ticker = Task { @MainThread in
             try await Task.sleep(for: .milliseconds(500))
             let frames = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇"]
             for count in 0... {
                 isShown = true
-                Terminal.writeAll(Array("\r\(frames[count % frames.count]) \(step)… ".utf8), to: STDERR_FILENO)
+                let text = latest.withLock { $0 }.map(Self.line) ?? "\(step)… "
+                Terminal.writeAll(Array("\r\(frames[count % frames.count]) \(text)\u{1b}[K".utf8), to: STDERR_FILENO)
                 try await Task.sleep(for: .milliseconds(120))
             }
         }
@@ -104,6 +112,16 @@ enum Progress {
             clear()
         }
         return try await body()
+    }
+
+    /// The step, a bar where its end is known, and the bytes.
+    nonisolated static func line(_ progress: EnvironmentProgress) -> String {
+        let step = Terminal.oneLine(progress.step)
+        guard progress.done > 0 else { return step + "… " }
+        guard let total = progress.total, total > 0 else { return "\(step) \(Shown.size(progress.done)) " }
+        let filled = Int(min(progress.done, total) * 20 / total)
+        let bar = String(repeating: "━", count: filled) + String(repeating: "╌", count: 20 - filled)
+        return "\(step) \(bar) \(Shown.size(progress.done)) of \(Shown.size(total)) "
     }
 
     static func clear() {

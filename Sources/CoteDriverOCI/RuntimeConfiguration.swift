@@ -75,7 +75,7 @@ struct RuntimeConfiguration {
         let access = plan.guards.holds(.readOnlyKernel) ? ["ro"] : []
         mount(&writer, "proc", "/proc", ["nosuid", "noexec", "nodev"] + access)
         // For the agent, which alone may look into what is above it.
-        mount(&writer, "proc", HostSkeleton.privateProcesses, ["nosuid", "noexec", "nodev"])
+        mount(&writer, "proc", Skeleton.privateProcesses, ["nosuid", "noexec", "nodev"])
         if plan.guards.holds(.minimalDevices) {
             mount(&writer, "tmpfs", "/dev", ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"])
             mount(

@@ -1,3 +1,4 @@
+public import CoteEnvironments
 import CoteJournal
 public import CoteModel
 import CoteSandbox
@@ -61,13 +62,14 @@ extension Engine {
             throw CoteError(.wrongState, "sandbox \(spec.id) is being used")
         }
         let runtime = try HostClasses(configuration).runtime(of: spec.sandboxClass)
+        let root = try await root(of: spec.image?.digest)
         try HostLimits.prepare(spec.limits)
         try store.translate("cannot start \(spec.id)") { () throws(SystemError) in
             try Files.makeDirectories(store.runtime(spec.id))
             try Files.makeDirectories(store.journal(spec.id))
             try? Files.remove(store.runtime(spec.id) + "/keeper.sock")
         }
-        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, on: loop)
+        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, root: attach(root), on: loop)
         let sandbox = Sandbox(spec, engine: self, connection: connection, process: process)
         try await sandbox.ready()
         return sandbox
@@ -104,6 +106,8 @@ extension Engine {
         public var journals: [SandboxID] = []
         /// Those of which there was still a runtime directory, and with it perhaps a control group.
         public var leftovers: [SandboxID] = []
+        /// What no name and no sandbox needs of images.
+        public var environments = CollectReport()
     }
 
     /// Whether it may go; one whose creator died before it wrote down what it is may too.
@@ -137,6 +141,7 @@ extension Engine {
             }
             pruned.leftovers.append(id)
         }
+        pruned.environments = pruneEnvironments(dryRun: dryRun, gone: dryRun ? Set(pruned.sandboxes) : [])
         return pruned
     }
 }

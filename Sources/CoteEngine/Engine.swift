@@ -1,4 +1,6 @@
 public import CoteModel
+import CoteContent
+import CoteEnvironments
 import CoteSystem
 import CoteWire
 
@@ -19,6 +21,7 @@ public final class Engine: Sendable {
     let store: Store
     let loop: EngineLoop
     let launcher: KeeperLauncher
+    let environments: EnvironmentStore
 
     /// - Throws: `usage` when the environment gives no place for state.
     public convenience init() throws(CoteError) { try self.init(EngineConfiguration.standard()) }
@@ -31,6 +34,7 @@ public final class Engine: Sendable {
         self.configuration = configuration
         store = Store(configuration: configuration)
         launcher = KeeperLauncher(configuration: configuration, store: store)
+        environments = EnvironmentStore(configuration.environments)
         loop = try EngineLoop()
     }
 
@@ -39,7 +43,7 @@ public final class Engine: Sendable {
     /// Creates a sandbox and waits until commands can run in it.
     /// - Throws: `sandboxDied` with the reason when it does not come up; nothing is left of it then.
     public func create(_ request: SandboxRequest) async throws(CoteError) -> Sandbox {
-        let sandbox = try launch(request, isOneShot: false)
+        let sandbox = try await launch(request, isOneShot: false)
         do { try await sandbox.ready() } catch {
             await sandbox.process?.ended(on: loop)
             store.forget(sandbox.id)
@@ -58,10 +62,10 @@ public final class Engine: Sendable {
         _ command: Command, in request: SandboxRequest,
         _ body: (SandboxID, Execution) async throws(CoteError) -> Value
     ) async throws(CoteError) -> Value {
-        let sandbox = try launch(request, isOneShot: true)
+        let sandbox = try await launch(request, isOneShot: true)
         let outcome: Result<Value, CoteError>
         do throws(CoteError) {
-            let execution = try sandbox.connection.open(.command(command))
+            let execution = try sandbox.start(command)
             outcome = .success(try await body(sandbox.id, execution))
         } catch {
             outcome = .failure(error)
@@ -75,13 +79,25 @@ public final class Engine: Sendable {
     }
 
     /// Everything up to the boot request; on failure nothing is left.
-    private func launch(_ request: SandboxRequest, isOneShot: Bool) throws(CoteError) -> Sandbox {
-        let (wanted, runtime) = try resolve(request, isOneShot: isOneShot)
+    private func launch(_ request: SandboxRequest, isOneShot: Bool) async throws(CoteError) -> Sandbox {
+        var (wanted, runtime) = try resolve(request, isOneShot: isOneShot)
         try store.prepare()
+        let root = try await root(named: request.environment)
+        wanted.image = root?.use
         try HostLimits.prepare(wanted.limits)
+        return try launch(wanted, root, runtime: runtime)
+    }
+
+    private func launch(
+        _ wanted: SandboxSpec, _ root: EnvironmentRoot?, runtime: String
+    ) throws(CoteError) -> Sandbox {
+        // Until the sandbox is written down nothing else says that its environment is needed.
+        let hold = try root.map { _ throws(CoteError) in try environments.content.hold() }
+        defer { withExtendedLifetime(hold) {} }
         var rollback = Rollback()
         let (spec, lock) = try store.create(wanted, &rollback)
-        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, on: loop)
+        let attached = try attach(root)
+        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, root: attached, on: loop)
         rollback.commit()
         return Sandbox(spec, engine: self, connection: connection, process: process)
     }
@@ -90,11 +106,6 @@ public final class Engine: Sendable {
     private func resolve(
         _ request: SandboxRequest, isOneShot: Bool
     ) throws(CoteError) -> (spec: SandboxSpec, runtime: String) {
-        guard request.environment == "host" else {
-            throw CoteError(
-                .unknownEnvironment, "no environment '\(request.environment)'",
-                hint: "'host' is this machine's own /usr")
-        }
         guard let sandboxClass = SandboxClass(rawValue: request.sandboxClass) else {
             throw CoteError(.unknownClass, "no class '\(request.sandboxClass)'", hint: "cote class list shows them")
         }

@@ -1,3 +1,4 @@
+import CoteEnvironments
 public import CoteModel
 import CoteSystem
 import Glibc
@@ -25,6 +26,13 @@ public struct EngineConfiguration: Hashable, Sendable {
         self.runtime = runtime
         self.programs = programs
         self.binaryDirectories = binaryDirectories
+    }
+
+    /// What of it is about environments.
+    var environments: EnvironmentConfiguration {
+        EnvironmentConfiguration(
+            home: home, runtime: runtime, programs: programs, binaryDirectories: binaryDirectories,
+            workerBase: UserRanges.workers, mountsImages: geteuid() == 0)
     }
 
     /// The configuration that environment variables and this program's own place imply: `COTE_HOME`, `COTE_RUNTIME`,

@@ -1,3 +1,4 @@
+import CoteEnvironments
 import CoteModel
 import CoteSandbox
 import CoteSystem
@@ -13,11 +14,12 @@ struct KeeperLauncher: Sendable {
 
     /// Starts the keeper of `spec`, which inherits `lock`; the result is connected to it and has asked it to boot.
     func launch(
-        _ spec: SandboxSpec, _ lock: SandboxLock, runtime: String, on loop: EngineLoop
+        _ spec: SandboxSpec, _ lock: SandboxLock, runtime: String, root: AttachedRoot, on loop: EngineLoop
     ) throws(CoteError) -> (connection: KeeperConnection, process: KeeperProcess) {
         let boot = BootRequest(
             spec: spec, sandboxDirectory: store.sandbox(spec.id), journalDirectory: store.journal(spec.id),
-            runtimeDirectory: store.runtime(spec.id), agent: configuration.programs + "/cote-agent", runtime: runtime)
+            runtimeDirectory: store.runtime(spec.id), agent: configuration.programs + "/cote-agent", runtime: runtime,
+            root: root.source)
         do throws(SystemError) {
             var pair = try Descriptor.socketPair()
             let theirs = pair.takeSecond()
@@ -29,6 +31,7 @@ struct KeeperLauncher: Sendable {
             request.namespaces = Self.newNamespaces
             request.newSession = true
             request.descriptors = [nothing.raw, nothing.raw, log.raw, theirs.raw, lock.descriptor.raw]
+            if let device = root.device { request.descriptors.append(device.descriptor.raw) }
             let child: ChildProcess
             do { child = try request.run() } catch { throw Self.failure(error, request.path) }
             let process = KeeperProcess(pid: child.pid, pidfd: SharedDescriptor(child.takePidfd()))

@@ -37,7 +37,12 @@ public final class Sandbox: Sendable {
     /// Starts a command. Its output and its end are read from the result.
     /// - Throws: `requestTooLarge`, and `usage` for what cannot be a command. Other reasons not to start it come out of
     ///   the execution.
-    public func start(_ command: Command) throws(CoteError) -> Execution { try connection.open(.command(command)) }
+    ///
+    /// What the sandbox's image says of commands holds where the command says nothing itself; without arguments it is
+    /// the image's own command.
+    public func start(_ command: Command) throws(CoteError) -> Execution {
+        try connection.open(.command(spec.image?.completing(command) ?? command))
+    }
 
     /// Runs a command to its end and collects what it wrote.
     /// - Parameters:

@@ -131,6 +131,8 @@ extension String {
 enum UserRanges {
     private static let first: UInt32 = 0x7000_0000
     static let count: UInt32 = 0x0ffd
+    /// The range behind all sandboxes', for those who decode images.
+    static let workers = base(count)
 
     static func base(_ index: UInt32) -> UInt32 { first + index * SandboxSpec.userCount }
     static func index(of base: UInt32) -> UInt32 { (base - first) / SandboxSpec.userCount }

@@ -35,6 +35,9 @@ public struct CollectReport: Hashable, Sendable, Codable {
     public var bytes: UInt64 = 0
     /// Whether somebody was using the store, so that nothing was taken.
     public var isBusy = false
+
+    /// Nothing taken.
+    public init() {}
 }
 
 extension EnvironmentStore {

@@ -65,10 +65,18 @@ public struct EnvironmentStore: Sendable {
         }
     }
 
-    /// Takes a name away. The environment stays until `collect`.
-    public func unname(_ tag: EnvironmentTag) throws(CoteError) {
-        guard let name = EnvironmentName(tag.name) else { return }
-        try CoteError.hosting("cannot remove \(tag.name)") { () throws(SystemError) in try Files.remove(file(name)) }
+    /// Takes a name away, or all names of what a digest means. The environment stays until `collect`.
+    /// - Returns: what had the name.
+    public func unname(_ text: String) throws(CoteError) -> [EnvironmentSummary] {
+        let digest = try resolve(text)
+        let tags = tag(text).map { [$0] } ?? names().filter { $0.digest == digest }
+        let gone = tags.map(summary)
+        for name in tags.compactMap({ EnvironmentName($0.name) }) {
+            try CoteError.hosting("cannot remove \(name.text)") { () throws(SystemError) in
+                try Files.remove(file(name))
+            }
+        }
+        return gone
     }
 
     /// The name that `text` means, if there is one.

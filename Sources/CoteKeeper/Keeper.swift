@@ -14,6 +14,8 @@ import Glibc
 public final class Keeper {
     /// The socket to the program that started this one.
     private static let firstClient: CInt = 3
+    /// Keeps the block device of an image; the lock comes between the two.
+    private static let rootDevice: CInt = 5
     private static let bootTime = TimeSpan.seconds(30)
     /// How long clients have for what they have not taken when everything has ended.
     private static let farewell = TimeSpan.seconds(5)
@@ -98,7 +100,7 @@ public final class Keeper {
         try Stage.enter(
             Stage.Paths(
                 sandbox: boot.sandboxDirectory, journal: boot.journalDirectory, runtime: boot.runtimeDirectory,
-                agent: boot.agent), guards)
+                agent: boot.agent, root: boot.root.directory), guards)
         chronicle = try Chronicle(boot.spec, identity, on: loop)
         reaper = try ChildReaper(on: loop)
         termination = try SignalDescriptor([SIGTERM])
@@ -138,7 +140,7 @@ extension Keeper {
     private func startRuntime() {
         do {
             chronicle.bootstrapStarted()
-            try Stage.assembleHost(boot.spec, guards)
+            try assembleRoot()
             chronicle.phaseCompleted("artifacts")
             var pair = try Descriptor.socketPair()
             let theirs = pair.takeSecond()
@@ -154,9 +156,24 @@ extension Keeper {
                 withExtendedLifetime(channel) { runtimeAnswered(result, ended) }
                 reaper.unexpected = { _, _ in }
             }
+        } catch let failure as ImageFailure {
+            handle(.imageFailed("\(failure.reason)"))
         } catch {
             handle(.runtimeFailed("\(error)"))
         }
+    }
+
+    private struct ImageFailure: Error {
+        let reason: SystemError
+    }
+
+    private func assembleRoot() throws {
+        guard boot.root != .host else { return try Stage.assembleHost(boot.spec, guards) }
+        do throws(SystemError) { try Stage.assembleImage(boot.root, boot.spec, guards) } catch {
+            throw ImageFailure(reason: error)
+        }
+        // The mount holds the device from now on.
+        if case .device = boot.root { close(Self.rootDevice) }
     }
 
     private func runtimeAnswered(_ result: Result<Int32, StartFailure>, _ ended: [Int32: ExitStatus]) {

@@ -15,6 +15,7 @@ struct Lifecycle: Equatable {
         case boot
         case runtimeStarted
         case runtimeFailed(String)
+        case imageFailed(String)
         case agentReady
         case agentClosed
         case agentViolated(String)
@@ -70,6 +71,7 @@ struct Lifecycle: Equatable {
             if case .stopping = stage { return [.killFirstProcess] }
             return []
         case .runtimeFailed(let message): return finish(.died(.startFailed, message))
+        case .imageFailed(let message): return finish(.died(.imageUnavailable, message))
         case .agentReady where stage == .booting:
             stage = .ready
             return [.enter(.ready), .sealKeeper]

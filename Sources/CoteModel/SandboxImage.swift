@@ -36,3 +36,18 @@ public struct SandboxImage: Hashable, Sendable, Codable {
         return command
     }
 }
+
+/// What a keeper makes a sandbox's root of. Paths are those of the host.
+public enum RootSource: Hashable, Sendable {
+    /// The machine's own `/usr`.
+    case host
+    /// An erofs image on a block device, whose owners begin with 0.
+    case device(String)
+    /// A directory, whose owners begin with `userBase`.
+    case directory(String, userBase: UInt32)
+
+    /// Where it is, for a directory.
+    public var directory: String? {
+        if case .directory(let path, _) = self { path } else { nil }
+    }
+}

@@ -8,6 +8,8 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     public var labels: [String: String]
     /// The environment's name as it was given; `host` is the machine's own.
     public var environment: String
+    /// What its root is made of; `nil` for the machine's own `/usr`.
+    public var image: SandboxImage?
     /// How it is isolated.
     public var sandboxClass: SandboxClass
     /// What it may use at most.
@@ -24,13 +26,15 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     /// Every field as it is to be stored; nothing is checked.
     public init(
         id: SandboxID, name: SandboxName? = nil, labels: [String: String] = [:], environment: String,
-        sandboxClass: SandboxClass, limits: Limits, userBase: UInt32, isOneShot: Bool, showsOpt: Bool = false,
+        image: SandboxImage? = nil, sandboxClass: SandboxClass, limits: Limits, userBase: UInt32, isOneShot: Bool,
+        showsOpt: Bool = false,
         createdAt: UInt64
     ) {
         self.id = id
         self.name = name
         self.labels = labels
         self.environment = environment
+        self.image = image
         self.sandboxClass = sandboxClass
         self.limits = limits
         self.userBase = userBase

@@ -20,13 +20,16 @@ public struct Stage {
         public var runtime: String
         /// The agent's program.
         public var agent: String
+        /// An image's root that is a directory; `nil` for any other.
+        public var root: String?
 
         /// Absolute paths, all of which exist.
-        public init(sandbox: String, journal: String, runtime: String, agent: String) {
+        public init(sandbox: String, journal: String, runtime: String, agent: String, root: String? = nil) {
             self.sandbox = sandbox
             self.journal = journal
             self.runtime = runtime
             self.agent = agent
+            self.root = root
         }
     }
 
@@ -43,9 +46,13 @@ public struct Stage {
     /// Where the keeper has the control groups; `/sys/fs/cgroup` is the runtime's, which may only look.
     public static let controlGroups = "/groups"
     /// The agent's program as the sandbox sees it.
-    public static let agentInBox = HostSkeleton.agent
-    private static let agent = "/agent"
-    private static let skeleton = "/skeleton"
+    public static let agentInBox = Skeleton.agent
+    static let agent = "/agent"
+    static let skeleton = "/skeleton"
+    /// An image as it is stored.
+    static let image = "/image"
+    /// The same with the sandbox's own owners.
+    static let lower = "/lower"
     private static let sealed = "/sealed"
 
     /// Moves this process, PID 1 of its own PID and mount namespace, into a root of its own.
@@ -55,7 +62,8 @@ public struct Stage {
         let new = paths.runtime
         try Mounts.mountNew("tmpfs", at: new, options: "mode=0755,size=16m", flags: [.noSetuid, .noDevices])
         for path in [
-            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, controlGroups,
+            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, image, lower,
+            controlGroups,
         ] {
             try Files.makeDirectory(new + path, mode: 0o755)
         }
@@ -75,6 +83,9 @@ public struct Stage {
         try Mounts.bind(paths.journal, to: new + journal, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind("", at: runtime.raw, to: new + self.runtime, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind(paths.agent, to: new + agent, [.readOnly, .noSetuid, .noDevices])
+        if let root = paths.root {
+            try Mounts.bind(root, to: new + image, [.readOnly, .noSetuid, .noDevices])
+        }
         if !guards.holds(.privateTemporary) {
             try Files.makeDirectory(new + "/tmp", mode: 0o755)
             try Mounts.bind("/tmp", to: new + "/tmp", [.readOnly, .noSetuid, .noDevices])
@@ -122,19 +133,24 @@ public struct Stage {
     /// Assembles the root of a sandbox of the `host` environment at `box`: the machine's `/usr`, read-only, over a
     /// generated skeleton, with the volume on top. Only the writable places are mounts that allow writing.
     public static func assembleHost(_ spec: SandboxSpec, _ guards: GuardSet) throws(SystemError) {
-        try HostSkeleton(userBase: spec.userBase).write(to: skeleton, links: try hostLinks())
-        let volume = sandbox + "/volume"
-        var layers = "lowerdir=\(skeleton),upperdir=\(volume)/upper,workdir=\(volume)/work"
-        // Nobody sees these files again. Otherwise the unmount at the end forces the host's whole file system to disk.
-        if spec.isOneShot { layers += ",volatile" }
-        let flags: Mounts.Restrictions = guards.holds(.noSetuidFiles) ? [.noSetuid, .noDevices] : [.noDevices]
-        try Mounts.mountNew("overlay", at: box, options: layers, flags: flags)
-        for path in HostSkeleton.writable { try Mounts.bind(box + path, to: box + path) }
+        try Skeleton(userBase: spec.userBase).write(to: skeleton, links: try hostLinks())
+        try mountOverlay(skeleton, spec, guards)
+        for path in Skeleton.writable { try Mounts.bind(box + path, to: box + path) }
         let system = try hostDirectories().filter { $0 != "etc" && ($0 != "opt" || spec.showsOpt) }
         for name in system {
             try Mounts.bind("/" + name, to: "\(box)/\(name)", recursive: true)
         }
-        for path in HostSkeleton.shared where Files.exists(path) { try Mounts.bind(path, to: box + path) }
-        try Mounts.bind(agent, to: box + HostSkeleton.agent)
+        for path in Skeleton.shared where Files.exists(path) { try Mounts.bind(path, to: box + path) }
+        try Mounts.bind(agent, to: box + Skeleton.agent)
+    }
+
+    /// Puts the sandbox's own layer on top of others, at `box`.
+    static func mountOverlay(_ lowers: String, _ spec: SandboxSpec, _ guards: GuardSet) throws(SystemError) {
+        let volume = sandbox + "/volume"
+        var layers = "lowerdir=\(lowers),upperdir=\(volume)/upper,workdir=\(volume)/work"
+        // Nobody sees these files again. Otherwise the unmount at the end forces the host's whole file system to disk.
+        if spec.isOneShot { layers += ",volatile" }
+        let flags: Mounts.Restrictions = guards.holds(.noSetuidFiles) ? [.noSetuid, .noDevices] : [.noDevices]
+        try Mounts.mountNew("overlay", at: box, options: layers, flags: flags)
     }
 }

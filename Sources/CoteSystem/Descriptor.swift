@@ -38,6 +38,12 @@ extension Descriptor {
 
     private static let pathOnly: CInt = 0o10_000_000  // O_PATH
 
+    /// Names what is at `path` below an open directory, without opening it, going through no link on the way.
+    /// - Throws: `ELOOP` for a link, at the end too; `EXDEV` for what is not below.
+    public static func below(_ directory: borrowing Descriptor, _ path: String) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("openat2", path) { cl_open_below(directory.raw, path, pathOnly) })
+    }
+
     /// Opens a directory to name it by, without reading it.
     public static func directory(_ path: String) throws(SystemError) -> Descriptor {
         try open(path, pathOnly | O_DIRECTORY)

@@ -32,27 +32,29 @@ public enum Mounts {
     }
 
     /// Mounts a file system of `type`.
+    /// - Parameter source: a block device, for a type that needs one.
     public static func mountNew(
-        _ type: String, at target: String, options: String = "", flags: Restrictions = []
+        _ type: String, _ source: String? = nil, at target: String, options: String = "", flags: Restrictions = []
     ) throws(SystemError) {
         let bits =
             (flags.contains(.readOnly) ? MS_RDONLY : 0) | (flags.contains(.noSetuid) ? MS_NOSUID : 0)
             | (flags.contains(.noDevices) ? MS_NODEV : 0) | (flags.contains(.noExecution) ? MS_NOEXEC : 0)
-        try check("mount", "\(type) on \(target)") { mount(type, target, type, UInt(bits), options) }
+        try check("mount", "\(type) on \(target)") { mount(source ?? type, target, type, UInt(bits), options) }
     }
 
     /// Shows the file or directory `source` at `target` too, with the mounts below it if `recursive`.
+    /// - Parameter ids: a user namespace by which owners are seen there: `n` as what `n` is in it.
     public static func bind(
         _ source: String, at directory: CInt = AT_FDCWD, to target: String, recursive: Bool = false,
-        _ restrictions: Restrictions = []
+        _ restrictions: Restrictions = [], ids: CInt? = nil
     ) throws(SystemError) {
         let recursion = recursive ? CL_AT_RECURSIVE : 0
         let flags = CL_OPEN_TREE_CLONE | CL_OPEN_TREE_CLOEXEC | recursion | CL_AT_EMPTY_PATH
         let tree = Descriptor(owning: try check("open_tree", source) { cl_open_tree(directory, source, flags) })
-        if !restrictions.isEmpty {
+        if !restrictions.isEmpty || ids != nil {
             let attributes = restrictions.attributes
             try check("mount_setattr", target) {
-                cl_mount_setattr(tree.raw, "", recursion | CL_AT_EMPTY_PATH, attributes, 0, 0)
+                cl_mount_setattr(tree.raw, "", recursion | CL_AT_EMPTY_PATH, attributes, ids ?? -1)
             }
         }
         try check("move_mount", target) { cl_move_mount(tree.raw, "", AT_FDCWD, target, CL_MOVE_MOUNT_F_EMPTY_PATH) }

@@ -15,11 +15,13 @@ public struct BootRequest: Equatable, Sendable {
     public var agent: String
     /// The OCI runtime's program, verified.
     public var runtime: String
+    /// What the root is made of.
+    public var root: RootSource
 
     /// Paths are absolute, on the host.
     public init(
         spec: SandboxSpec, sandboxDirectory: String, journalDirectory: String, runtimeDirectory: String,
-        agent: String, runtime: String
+        agent: String, runtime: String, root: RootSource = .host
     ) {
         self.spec = spec
         self.sandboxDirectory = sandboxDirectory
@@ -27,9 +29,10 @@ public struct BootRequest: Equatable, Sendable {
         self.runtimeDirectory = runtimeDirectory
         self.agent = agent
         self.runtime = runtime
+        self.root = root
     }
 
-    /// What a `boot` frame carries; labels are left out, no keeper needs them.
+    /// What a `boot` frame carries; labels, and what an image says of commands, are left out: no keeper needs them.
     public var payload: [UInt8] {
         var writer = PayloadWriter()
         writer.put(spec.id.text)
@@ -45,8 +48,26 @@ public struct BootRequest: Equatable, Sendable {
         writer.put(spec.isOneShot)
         writer.put(spec.showsOpt)
         writer.put(spec.createdAt)
+        writer.put(spec.image) { writer, image in
+            writer.put(image.digest.text)
+            writer.put(image.volumes)
+        }
         for path in [sandboxDirectory, journalDirectory, runtimeDirectory, agent, runtime] { writer.put(path) }
+        put(root, &writer)
         return writer.bytes
+    }
+
+    private func put(_ root: RootSource, _ writer: inout PayloadWriter) {
+        switch root {
+        case .host: writer.put(UInt32(0))
+        case .device(let path):
+            writer.put(UInt32(1))
+            writer.put(path)
+        case .directory(let path, let userBase):
+            writer.put(UInt32(2))
+            writer.put(path)
+            writer.put(userBase)
+        }
     }
 
     /// Reads a `boot` frame's payload; anything left over is a violation.
@@ -58,7 +79,22 @@ public struct BootRequest: Equatable, Sendable {
         runtimeDirectory = try reader.get()
         agent = try reader.get()
         runtime = try reader.get()
+        root = try Self.root(&reader)
         try reader.finish()
+    }
+
+    private static func root(_ reader: inout PayloadReader) throws(WireViolation) -> RootSource {
+        switch try reader.get() as UInt32 {
+        case 0: return .host
+        case 1: return .device(try reader.get())
+        case 2: return .directory(try reader.get(), userBase: try reader.get())
+        default: throw reader.violation
+        }
+    }
+
+    private static func image(_ reader: inout PayloadReader) throws(WireViolation) -> SandboxImage {
+        guard let digest = Digest(try reader.get()) else { throw reader.violation }
+        return SandboxImage(digest: digest, volumes: try reader.get())
     }
 
     private static func spec(_ reader: inout PayloadReader) throws(WireViolation) -> SandboxSpec {
@@ -76,9 +112,11 @@ public struct BootRequest: Equatable, Sendable {
             TimeSpan(milliseconds: try reader.get())
         }
         limits.journal = ByteCount(try reader.get())
-        return SandboxSpec(
+        var spec = SandboxSpec(
             id: id, name: name, environment: environment, sandboxClass: sandboxClass, limits: limits,
             userBase: try reader.get(), isOneShot: try reader.get(), showsOpt: try reader.get(),
             createdAt: try reader.get())
+        spec.image = try reader.getOptional { reader throws(WireViolation) in try image(&reader) }
+        return spec
     }
 }

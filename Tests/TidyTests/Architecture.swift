@@ -29,8 +29,15 @@ struct Architecture: Sendable {
             "CoteSandbox": ["CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
             "CoteKeeper": ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
-            "CoteEngine": ["CoteDriverOCI", "CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
-            "CoteCLI": ["CoteEngine", "CoteJournal", "CoteModel", "CoteSystem", "ArgumentParser"],
+            "CoteEngine": [
+                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteSandbox", "CoteJournal",
+                "CoteWire",
+                "CoteModel", "CoteSystem",
+            ],
+            "CoteCLI": [
+                "CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem",
+                "ArgumentParser",
+            ],
             "cote": ["CoteCLI"],
             "cote-keeper": ["CoteKeeper", "CoteDriverOCI", "CoteModel"],
             "cote-agent": ["CoteGuest", "CoteModel"],

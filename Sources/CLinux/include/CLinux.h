@@ -20,6 +20,8 @@ int cl_pipe(int ends[2], int flags);
 /// accept4 with close-on-exec and without waiting.
 int cl_accept(int listener);
 int cl_openat(int directory, const char *path, int flags, mode_t mode);
+/// Opens what is below `directory` and nothing else, through no link; `flags` as for openat.
+int cl_open_below(int directory, const char *path, int flags);
 
 // MARK: Processes
 
@@ -110,14 +112,14 @@ int cl_capabilities_keep(uint64_t mask);
 
 /// A descriptor of a new user namespace in which the ids from 0 on are `count` ids here from `base` on, users and groups.
 /// Nobody is in it. -1 with errno.
-int cl_user_namespace(uint32_t base, uint32_t count);
+int cl_user_namespace(uint32_t first, uint32_t base, uint32_t count);
 
 // MARK: Mounts
 
 int cl_open_tree(int directory, const char *path, unsigned flags);
 int cl_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags);
-int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, uint64_t clear,
-                     uint64_t propagation);
+/// With a user namespace, not -1, the ids of a mount that nobody has seen yet are mapped by it.
+int cl_mount_setattr(int directory, const char *path, unsigned flags, uint64_t set, int user_namespace);
 int cl_pivot_root(const char *new_root, const char *put_old);
 
 extern const unsigned CL_OPEN_TREE_CLONE;

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoteEngine
+import CoteEnvironments
 import CoteModel
 
 struct CreateCommand: AsyncParsableCommand {
@@ -7,7 +8,7 @@ struct CreateCommand: AsyncParsableCommand {
         commandName: "create", abstract: "Create a sandbox and leave it running.",
         discussion: "Prints its id.")
 
-    @Argument(help: ArgumentHelp("'host' is this machine's own /usr, read-only.", valueName: "env"))
+    @Argument(help: Environments.argument)
     var environment: String
     @OptionGroup var sandbox: SandboxOptions
     @Option(help: ArgumentHelp("How long the sandbox lives, such as 2h.", valueName: "time"))
@@ -18,6 +19,7 @@ struct CreateCommand: AsyncParsableCommand {
     func run() async throws {
         let request = try sandbox.request(environment, lifetime: timeout)
         let engine = try Engine()
+        try await Environments.prepare(environment, engine)
         let created = try await Progress.during("creating a sandbox") { () async throws(CoteError) in
             try await engine.create(request)
         }
@@ -97,7 +99,7 @@ struct RemoveCommand: AsyncParsableCommand {
 struct PruneCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune",
-        abstract: "Remove what has ended: sandboxes, journals without a sandbox, and what a crash left.")
+        abstract: "Remove what has ended: sandboxes, journals without a sandbox, images without a name, leftovers.")
 
     @Flag(name: [.customShort("n"), .long], help: "Only say what would be removed.")
     var dryRun = false
@@ -112,5 +114,10 @@ struct PruneCommand: AsyncParsableCommand {
         ] {
             for id in ids { Terminal.print("\(word) \(id)") }
         }
+        let environments = pruned.environments
+        for digest in environments.environments { Terminal.print("environment \(digest.short)") }
+        for digest in environments.blobs { Terminal.print("blob \(digest.short)") }
+        if environments.bytes > 0 { Terminal.note("cote: \(Shown.size(environments.bytes)) of images") }
+        if environments.isBusy { Terminal.note("cote: images are being used; their leftovers stay for the next time") }
     }
 }

@@ -80,6 +80,16 @@ enum Shown {
         state.reason.map { "\(state.phase.rawValue) (\($0.rawValue))" } ?? state.phase.rawValue
     }
 
+    /// Bytes, in the unit that leaves few digits.
+    static func size(_ bytes: UInt64) -> String {
+        switch bytes {
+        case ..<10_240: "\(bytes) B"
+        case ..<10_485_760: "\(bytes >> 10) KiB"
+        case ..<10_737_418_240: "\(bytes >> 20) MiB"
+        default: "\(bytes >> 30) GiB"
+        }
+    }
+
     static func age(since nanoseconds: UInt64) -> String {
         let now = SystemClock.wall() / 1_000_000_000
         let seconds = now > nanoseconds / 1_000_000_000 ? now - nanoseconds / 1_000_000_000 : 0

@@ -7,20 +7,23 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run", abstract: "Run one command in a sandbox of its own.",
         discussion: "The sandbox is gone when the command ends; its journal stays, for cote logs.")
 
-    @Argument(help: ArgumentHelp("'host' is this machine's own /usr, read-only.", valueName: "env"))
+    @Argument(help: Environments.argument)
     var environment: String
     @OptionGroup var sandbox: SandboxOptions
     @OptionGroup var options: CommandOptions
     @OptionGroup var output: OutputOptions
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("The command, behind --.", valueName: "cmd"))
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp("The command, behind --; the image's own where none is given.", valueName: "cmd"))
     var command: [String] = []
 
     @MainThread
     func run() async throws {
         let signals = try Attachment.holdSignals()
-        let command = try options.command(command)
+        let command = try options.command(command, mayBeEmpty: environment != "host")
         let request = try sandbox.request(environment, lifetime: nil)
         let engine = try Engine()
+        try await Environments.prepare(environment, engine)
         let result = try await engine.run(command, in: request) { _, execution throws(CoteError) in
             try await Progress.during("starting a sandbox") { () async throws(CoteError) in
                 try await execution.started()

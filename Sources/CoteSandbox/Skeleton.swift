@@ -2,8 +2,9 @@ import CoteModel
 import CoteSystem
 import Glibc
 
-/// The few files of the `host` environment that are not the machine's own: an `/etc` that says nothing about it.
-public struct HostSkeleton {
+/// What every sandbox's root has, whatever it is made of: below an image, which hides what it has itself, or around the
+/// machine's own `/usr`, with an `/etc` that says nothing about the machine.
+public struct Skeleton {
     /// First host id of the sandbox's range: everything in the skeleton belongs to the sandbox's root.
     let userBase: UInt32
 
@@ -19,12 +20,14 @@ public struct HostSkeleton {
     static let shared = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"]
 
     private static let directories = [
-        "/.cote", "/dev", "/etc", "/etc/alternatives", "/etc/ssl", "/etc/ssl/certs", "/home", "/opt", "/proc", "/root",
-        "/run", "/sys", "/tmp", "/usr", "/var", "/var/tmp", "/workspace",
+        "/.cote", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/var/tmp", "/workspace",
+    ]
+    private static let hostDirectories = [
+        "/etc/alternatives", "/etc/ssl", "/etc/ssl/certs", "/home", "/opt", "/usr",
     ]
 
     private static let files: [(path: String, text: String)] = [
-        (agent, ""), ("/etc/ld.so.cache", ""), ("/etc/ssl/openssl.cnf", ""), ("/etc/resolv.conf", ""),
+        (agent, ""), ("/etc/resolv.conf", ""),
         (
             "/etc/passwd",
             """
@@ -37,25 +40,33 @@ public struct HostSkeleton {
         ),
         ("/etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\ncote:x:1000:\nnogroup:x:65534:\n"),
         ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
+    ]
+    private static let hostFiles: [(path: String, text: String)] = [
+        ("/etc/ld.so.cache", ""), ("/etc/ssl/openssl.cnf", ""),
         ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
         ("/etc/host.conf", "multi on\n"),
     ]
+    /// Files that are the sandbox's own even where an image has them: builders of images leave empty ones.
+    static let own = ["/etc/hosts", "/etc/resolv.conf"]
 
+    /// Below an image.
+    /// - Parameter volumes: directories that the image wants to exist.
+    func write(to root: String, volumes: [String]) throws(SystemError) {
+        try write(to: root, Self.directories, Self.files)
+        for path in volumes {
+            var place = root
+            for name in path.split(separator: "/") {
+                place += "/\(name)"
+                do { try Files.makeDirectory(place, mode: 0o755) } catch { if error.code != EEXIST { throw error } }
+                try Files.setOwner(place, userBase)
+            }
+        }
+    }
+
+    /// Around the machine's `/usr`.
+    /// - Parameter links: the machine's own in its root, such as `bin` to `usr/bin`.
     func write(to root: String, links: [(name: String, target: String)]) throws(SystemError) {
-        try Files.setOwner(root, userBase)
-        for path in Self.directories {
-            let isShared = path == "/workspace" || path == "/var/tmp" || path == "/tmp"
-            try Files.makeDirectory(root + path, mode: 0o755)
-            if isShared { chmod(root + path, 0o1777) }
-            try Files.setOwner(root + path, userBase)
-        }
-        try Files.makeDirectory(root + Self.hidden, mode: 0o700)
-        try Files.makeDirectory(root + Self.privateProcesses, mode: 0o755)
-        try Files.setOwner(root + Self.hidden, userBase + SandboxSpec.reservedUser)
-        for (path, text) in Self.files {
-            try Files.create(root + path, mode: 0o644, Array(text.utf8))
-            try Files.setOwner(root + path, userBase)
-        }
+        try write(to: root, Self.directories + Self.hostDirectories, Self.files + Self.hostFiles)
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
             if let link = links.first(where: { $0.name == name }) {
                 symlink(link.target, "\(root)/\(name)")
@@ -65,5 +76,24 @@ public struct HostSkeleton {
         }
         symlink("../usr/lib/os-release", root + "/etc/os-release")
         symlink("../proc/self/mounts", root + "/etc/mtab")
+    }
+
+    private func write(
+        to root: String, _ directories: [String], _ files: [(path: String, text: String)]
+    ) throws(SystemError) {
+        try Files.setOwner(root, userBase)
+        for path in directories {
+            let isShared = path == "/workspace" || path == "/var/tmp" || path == "/tmp"
+            try Files.makeDirectory(root + path, mode: 0o755)
+            if isShared { chmod(root + path, 0o1777) }
+            try Files.setOwner(root + path, userBase)
+        }
+        try Files.makeDirectory(root + Self.hidden, mode: 0o700)
+        try Files.makeDirectory(root + Self.privateProcesses, mode: 0o755)
+        try Files.setOwner(root + Self.hidden, userBase + SandboxSpec.reservedUser)
+        for (path, text) in files {
+            try Files.create(root + path, mode: 0o644, Array(text.utf8))
+            try Files.setOwner(root + path, userBase)
+        }
     }
 }
