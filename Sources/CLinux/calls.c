@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -45,6 +46,8 @@ int cl_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC 
 int cl_openat(int directory, const char *path, int flags, mode_t mode) {
     return openat(directory, path, flags, mode);
 }
+
+int cl_unshare_user(void) { return unshare(CLONE_NEWUSER); }
 
 int cl_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
