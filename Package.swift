@@ -109,6 +109,11 @@ let package = Package(
         // The fault tests': speaks the agent's part of the protocol wrongly.
         weakened("hostile-agent", ["CoteWire", "CoteModel", "CoteSystem"]),
 
+        // Becomes a program, such as the tests themselves, without the machine's root.
+        .executableTarget(
+            name: "as-rootless", dependencies: ["CoteEngine", "CoteModel"], path: "Tests/Programs/as-rootless",
+            swiftSettings: house, linkerSettings: staticProgram + staticRuntime + staticFoundation),
+
         // Beside other runtimes; `make bench`.
         .executableTarget(
             name: "cote-bench",

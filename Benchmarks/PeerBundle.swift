@@ -12,7 +12,7 @@ struct PeerBundle {
     let directory: String
     var root: String { directory + "/root" }
     private static let userBase: UInt32 = 0x6fff_0000
-    private let limits = Limits()
+    private let limits = Limits.standard
 
     init(_ directory: String) throws {
         self.directory = directory

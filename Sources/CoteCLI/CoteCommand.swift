@@ -26,6 +26,16 @@ public struct CoteCommand: AsyncParsableCommand {
     /// For the argument parser, which fills in the rest.
     public init() {}
 
+    /// The verbs that do more than to look at sandboxes and to talk to them.
+    private static let privilegedVerbs = ["doctor", "class", "run", "create", "start", "remove", "prune"]
+
+    /// Lets a user without root do what a verb needs. Must come before any other thread exists. What is lacking is told
+    /// by the verb, once it is known to be a proper one.
+    public static func acquirePrivilege() {
+        guard let verb = CommandLine.arguments.dropFirst().first, privilegedVerbs.contains(verb) else { return }
+        try? Privilege.acquire()
+    }
+
     /// Parses the arguments and runs the verb. The program's exit code is that of ARCHITECTURE's table.
     @MainThread
     public static func runAndExit() async -> Never {

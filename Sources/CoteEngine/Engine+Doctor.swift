@@ -20,7 +20,7 @@ extension Engine {
     }
 
     private func probe(_ sandboxClass: SandboxClass) async -> ClassReport {
-        var report = ClassReport(sandboxClass: sandboxClass, driver: "oci", capabilities: [])
+        var report = ClassReport(sandboxClass: sandboxClass, driver: "oci", privilege: .current, capabilities: [])
         do throws(CoteError) {
             let program = try HostClasses(configuration).runtime(of: sandboxClass)
             report.program = program
@@ -34,7 +34,10 @@ extension Engine {
 
     /// Boots a sandbox and reads off its inside what holds.
     private func proveCapabilities(_ sandboxClass: SandboxClass) async throws(CoteError) -> [ClassReport.Capability] {
-        let limits = Limits(milliCPUs: 1000, memory: .mebibytes(256), processes: 64, lifetime: .seconds(60))
+        var limits = Limits(lifetime: .seconds(60))
+        if Cgroup.layout() != .foreign {
+            limits = limits.completed(by: Limits(milliCPUs: 1000, memory: .mebibytes(256), processes: 64))
+        }
         let sandbox = try await create(
             SandboxRequest(sandboxClass: sandboxClass.rawValue, limits: limits))
         var found = [ClassReport.Capability(name: "boot", isProved: true, detail: "a sandbox came up")]
@@ -45,14 +48,28 @@ extension Engine {
             let detail = isProved ? probe.meaning : "not proved: " + said.trimmingCharacters { $0.isNewline }
             found.append(.init(name: probe.name, isProved: isProved, detail: detail))
         }
-        found.append(limitCapability(sandbox))
+        found += [ownRange(sandbox), limitCapability(sandbox)]
         try await sandbox.remove()
         try? Files.removeTree(store.journal(sandbox.id))
         return found
     }
 
+    /// Whether the sandbox's ids are its own, which its range's file says, or those of all of a user's sandboxes.
+    private func ownRange(_ sandbox: Sandbox) -> ClassReport.Capability {
+        let isOwn = store.range(sandbox.spec.userBase).map { Files.exists($0) } == true
+        return .init(
+            name: "own-range", isProved: isOwn,
+            detail: isOwn
+                ? "no other sandbox has its users" : "without root all sandboxes of a user share one range of users")
+    }
+
     private func limitCapability(_ sandbox: Sandbox) -> ClassReport.Capability {
         let group = Cgroup(sandbox.id)
+        guard group.layout != .foreign else {
+            return .init(
+                name: "limits", isProved: false,
+                detail: "without root nothing holds it to memory, processes or processors")
+        }
         let isUnified = group.layout == .unified
         let files = [("memory", isUnified ? "memory.max" : "memory.limit_in_bytes"), ("pids", "pids.max")]
         let missing = files.filter { controller, file in
@@ -78,14 +95,17 @@ extension Engine {
                         subject: "class \(report.sandboxClass.rawValue): \(capability.name)",
                         isGood: capability.isProved,
                         detail: capability.detail + (capability.name == "boot" ? program : ""),
-                        fix: capability.isProved || failed.isEmpty ? nil : Self.fix(report)))
+                        fix: capability.isProved || failed.isEmpty ? nil : Self.fix(report, capability)))
             }
         }
         return findings
     }
 
-    private static func fix(_ report: ClassReport) -> String? {
-        report.program == nil
+    private static func fix(_ report: ClassReport, _ capability: ClassReport.Capability) -> String? {
+        if report.privilege == .rootless, ["limits", "own-range"].contains(capability.name) {
+            return "run cote as root"
+        }
+        return report.program == nil
             ? "apt-get install \(HostClasses.programs(of: report.sandboxClass)[0])"
             : "cote logs on the failed sandbox says more"
     }
@@ -102,14 +122,18 @@ extension Engine {
     }
 
     private func privileges() -> Finding {
-        let isRoot = geteuid() == 0
-        return Finding(
-            subject: "privileges", isGood: isRoot, detail: isRoot ? "root" : "user \(geteuid())",
-            fix: isRoot ? nil : "run cote as root")
+        do throws(CoteError) { try Privilege.require() } catch {
+            return Finding(subject: "privileges", isGood: false, detail: error.message, fix: error.hint)
+        }
+        let detail = Privilege.current == .root ? "root" : "rootless: root of a user namespace"
+        return Finding(subject: "privileges", isGood: true, detail: detail)
     }
 
     private func cgroups() -> Finding {
         let layout = Cgroup.layout()
+        guard layout != .foreign else {
+            return Finding(subject: "cgroups", isGood: false, detail: layout.rawValue, fix: "run cote as root")
+        }
         guard layout != .absent else {
             return Finding(
                 subject: "cgroups", isGood: false, detail: layout.rawValue,

@@ -48,6 +48,7 @@ extension Engine {
     /// Starts a sandbox that has stopped or died, with the files it had.
     /// - Throws: `wrongState` when it is alive, or was for one command: what such a one wrote may not have lasted.
     public func start(_ reference: String) async throws(CoteError) -> Sandbox {
+        try Privilege.require()
         let summary = try show(reference)
         let spec = summary.spec
         guard !summary.state.phase.isAlive else {
@@ -78,6 +79,8 @@ extension Engine {
     /// Removes a sandbox and its files; its journal stays.
     /// - Parameter force: stops it first, and removes one that cannot be read.
     public func remove(_ reference: String, force: Bool = false) async throws(CoteError) {
+        // Files of the sandbox's users are nobody's else.
+        try Privilege.require()
         let id = try store.resolve(reference)
         let summary: SandboxSummary
         do { summary = try store.reconcile(id) } catch {
@@ -118,8 +121,10 @@ extension Engine {
     }
 
     /// Removes every sandbox that has ended, every journal without a sandbox, and what a crash left on the host.
+    /// Nothing, for a user whose `Privilege` is `none`: such a one could remove no more than half of it.
     public func prune(dryRun: Bool = false) -> Pruned {
         var pruned = Pruned()
+        guard Privilege.current != .none else { return pruned }
         for id in store.ids() {
             guard hasEnded(id) else { continue }
             let done: Void? = try? store.whileUnkept(id) { if !dryRun { store.forget(id) } }

@@ -80,6 +80,7 @@ public final class Engine: Sendable {
 
     /// Everything up to the boot request; on failure nothing is left.
     private func launch(_ request: SandboxRequest, isOneShot: Bool) async throws(CoteError) -> Sandbox {
+        try Privilege.require()
         var (wanted, runtime) = try resolve(request, isOneShot: isOneShot)
         try store.prepare()
         let root = try await root(named: request.environment)
@@ -118,11 +119,12 @@ public final class Engine: Sendable {
                     hint: "use up to 63 of a-z 0-9 . _ - that do not look like an id")
             }
         }
-        try check(request.limits)
+        let limits = HostLimits.resolved(request)
+        try check(limits)
         let runtime = try HostClasses(configuration).runtime(of: sandboxClass)
         let spec = SandboxSpec(
             id: .random(), name: name, labels: request.labels, environment: request.environment,
-            sandboxClass: sandboxClass, limits: request.limits, userBase: 0, isOneShot: isOneShot,
+            sandboxClass: sandboxClass, limits: limits, userBase: 0, isOneShot: isOneShot,
             showsOpt: request.showsOpt, createdAt: SystemClock.wall())
         return (spec, runtime)
     }

@@ -32,20 +32,24 @@ public struct EngineConfiguration: Hashable, Sendable {
     var environments: EnvironmentConfiguration {
         EnvironmentConfiguration(
             home: home, runtime: runtime, programs: programs, binaryDirectories: binaryDirectories,
-            workerBase: UserRanges.workers, mountsImages: geteuid() == 0)
+            workerBase: Privilege.current == .rootless ? UserRanges.shared : UserRanges.workers,
+            mountsImages: Privilege.current == .root)
     }
 
     /// The configuration that environment variables and this program's own place imply: `COTE_HOME`, `COTE_RUNTIME`,
     /// `COTE_LIBEXEC` and `COTE_BINARIES` (a list with colons) where set; else the standard directories of the user, and `../libexec/cote` beside the
     /// program, or the program's own directory in a build tree.
     public static func standard() throws(CoteError) -> EngineConfiguration {
-        let isRoot = getuid() == 0
+        let isRoot = Privilege.current == .root
         let data = variable("XDG_DATA_HOME") ?? variable("HOME").map { $0 + "/.local/share" }
         let home = variable("COTE_HOME") ?? (isRoot ? "/var/lib/cote" : data.map { $0 + "/cote" })
         let runtime =
             variable("COTE_RUNTIME") ?? (isRoot ? "/run/cote" : variable("XDG_RUNTIME_DIR").map { $0 + "/cote" })
         guard let home, let runtime else {
-            throw CoteError(.usage, "no place for state", hint: "set COTE_HOME and COTE_RUNTIME")
+            let missing = home == nil ? "HOME" : "XDG_RUNTIME_DIR"
+            throw CoteError(
+                .usage, "no place for state: \(missing) is not set",
+                hint: "set \(missing), or COTE_HOME and COTE_RUNTIME")
         }
         guard home.hasPrefix("/"), runtime.hasPrefix("/") else {
             throw CoteError(.usage, "COTE_HOME and COTE_RUNTIME must be absolute paths")

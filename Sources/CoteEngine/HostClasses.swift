@@ -29,7 +29,7 @@ struct HostClasses: Sendable {
             let path = "\(directory)/\(name)"
             guard let status = try? Files.status(path), status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o111 != 0
             else { continue }
-            if status.st_uid == 0, status.st_mode & 0o022 == 0 { return path }
+            if Privilege.isOperators(status), status.st_mode & 0o022 == 0 { return path }
             untrusted = path
         }
         guard let untrusted else { return nil }

@@ -5,10 +5,24 @@ import Glibc
 
 /// Whether this host's control groups can hold a sandbox to its limits.
 enum HostLimits {
+    /// What a new sandbox is held to. Root's sandboxes have the defaults, and none where they cannot be held; without
+    /// root there are none to be had, and only what is asked for is refused.
+    static func resolved(_ request: SandboxRequest) -> Limits {
+        var defaults = request.defaults
+        if Cgroup.layout() == .foreign { defaults = Limits(lifetime: defaults.lifetime) }
+        return request.limits.completed(by: defaults)
+    }
+
     /// Sees to it that they can.
     /// - Throws: `limitUnsupported` where a controller is missing that `limits` need, or is not to be had.
     static func prepare(_ limits: Limits) throws(CoteError) {
         let missing = Cgroup.missingControllers().filter { isNeeded($0, limits) }.map(\.rawValue)
+        guard missing.isEmpty || Cgroup.layout() != .foreign else {
+            throw CoteError(
+                .limitUnsupported,
+                "without root there is no limit of \(missing.joined(separator: ", "))",
+                hint: "leave it out, or run cote as root")
+        }
         guard missing.isEmpty else {
             throw CoteError(
                 .limitUnsupported, "the control groups here do not limit \(missing.joined(separator: ", "))",

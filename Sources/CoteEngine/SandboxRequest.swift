@@ -10,21 +10,26 @@ public struct SandboxRequest: Hashable, Sendable {
     public var labels: [String: String]
     /// The name of a `SandboxClass`.
     public var sandboxClass: String
-    /// What it may use at most.
+    /// What it may use at most. What is asked for here and cannot be held is refused.
     public var limits: Limits
+    /// What holds where `limits` says nothing. Without root control groups hold nothing, and these do not apply.
+    public var defaults: Limits
     /// Shows the machine's `/opt` in a `host` sandbox too.
     public var showsOpt: Bool
 
-    /// Defaults: the machine's own `/usr`, class `container`, 2 GiB of memory, 1,024 processes.
+    /// Defaults: the machine's own `/usr`, class `container`, 2 GiB of memory and 1,024 processes where that can be
+    /// held.
     public init(
         environment: String = "host", name: String? = nil, labels: [String: String] = [:],
-        sandboxClass: String = SandboxClass.container.rawValue, limits: Limits = Limits(), showsOpt: Bool = false
+        sandboxClass: String = SandboxClass.container.rawValue, limits: Limits = Limits(),
+        defaults: Limits = .standard, showsOpt: Bool = false
     ) {
         self.environment = environment
         self.name = name
         self.labels = labels
         self.sandboxClass = sandboxClass
         self.limits = limits
+        self.defaults = defaults
         self.showsOpt = showsOpt
     }
 }

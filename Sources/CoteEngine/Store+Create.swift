@@ -89,10 +89,11 @@ extension Store {
     }
 
     private func reserveRange(_ id: SandboxID, _ rollback: inout Rollback) throws(SystemError) -> UInt32 {
+        if Privilege.current == .rootless { return UserRanges.shared }
         let start = UInt32.random(in: 0..<UserRanges.count)
         for step in 0..<UserRanges.count {
             let base = UserRanges.base((start + step) % UserRanges.count)
-            let path = range(base)
+            guard let path = range(base) else { continue }
             do { try claim(path, for: id) } catch {
                 if error.code == EEXIST { continue }
                 throw error
@@ -120,7 +121,7 @@ extension Store {
     func forget(_ id: SandboxID) {
         if let spec = try? spec(id) {
             if let name = spec.name, (try? resolve(name.text)) == id { try? Files.remove(self.name(name)) }
-            try? Files.remove(range(spec.userBase))
+            if let range = range(spec.userBase) { try? Files.remove(range) }
         }
         Cgroup(id).remove()
         try? Files.removeTree(runtime(id))

@@ -31,7 +31,9 @@ struct Store: Sendable {
     func journal(_ id: SandboxID) -> String { "\(configuration.home)/journals/\(id)" }
     func runtime(_ id: SandboxID) -> String { "\(configuration.runtime)/\(id)" }
     func name(_ name: SandboxName) -> String { "\(configuration.home)/names/\(name)" }
-    func range(_ userBase: UInt32) -> String { "\(configuration.home)/ranges/\(UserRanges.index(of: userBase))" }
+    func range(_ userBase: UInt32) -> String? {
+        UserRanges.index(of: userBase).map { "\(configuration.home)/ranges/\($0)" }
+    }
 
     // MARK: Reading
 
@@ -134,6 +136,14 @@ enum UserRanges {
     /// The range behind all sandboxes', for those who decode images.
     static let workers = base(count)
 
+    /// Of all sandboxes of a user without root, who has one range and no more: they follow the user's own id, which is 0.
+    static let shared: UInt32 = 1
+
     static func base(_ index: UInt32) -> UInt32 { first + index * SandboxSpec.userCount }
-    static func index(of base: UInt32) -> UInt32 { (base - first) / SandboxSpec.userCount }
+
+    /// `nil` for the shared one, and for what a damaged file says.
+    static func index(of base: UInt32) -> UInt32? {
+        guard base >= first, (base - first) / SandboxSpec.userCount < count else { return nil }
+        return (base - first) / SandboxSpec.userCount
+    }
 }

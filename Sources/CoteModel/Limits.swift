@@ -1,4 +1,4 @@
-/// What one sandbox may use. A limit that is absent is not enforced.
+/// What one sandbox may use. A limit that is absent is not asked for, and of a sandbox that is there, not enforced.
 public struct Limits: Hashable, Sendable, Codable {
     /// Thousandths of a processor.
     public var milliCPUs: UInt32?
@@ -11,9 +11,9 @@ public struct Limits: Hashable, Sendable, Codable {
     /// Bytes of journal, after which commands end with `output-limit`.
     public var journal: ByteCount
 
-    /// Limits that keep one sandbox from taking a small machine with it, and no lifetime.
+    /// Only what is named, and a journal of 1 GiB.
     public init(
-        milliCPUs: UInt32? = nil, memory: ByteCount? = .mebibytes(2048), processes: UInt32? = 1024,
+        milliCPUs: UInt32? = nil, memory: ByteCount? = nil, processes: UInt32? = nil,
         lifetime: TimeSpan? = nil, journal: ByteCount = .mebibytes(1024)
     ) {
         self.milliCPUs = milliCPUs
@@ -21,6 +21,16 @@ public struct Limits: Hashable, Sendable, Codable {
         self.processes = processes
         self.lifetime = lifetime
         self.journal = journal
+    }
+
+    /// What keeps one sandbox from taking a small machine with it.
+    public static let standard = Limits(memory: .mebibytes(2048), processes: 1024)
+
+    /// These, and where they say nothing, what `others` says. The journal's limit is that of these.
+    public func completed(by others: Limits) -> Limits {
+        Limits(
+            milliCPUs: milliCPUs ?? others.milliCPUs, memory: memory ?? others.memory,
+            processes: processes ?? others.processes, lifetime: lifetime ?? others.lifetime, journal: journal)
     }
 
     /// Smaller limits than these cannot hold the agent itself.

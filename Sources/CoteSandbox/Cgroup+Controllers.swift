@@ -12,7 +12,7 @@ extension Cgroup {
     /// What groups at `base` cannot limit: the kernel does not, or whoever handed this tree down keeps it.
     public static func missingControllers(at base: String = mountPoint) -> [CgroupController] {
         switch layout(at: base) {
-        case .absent: CgroupController.allCases
+        case .absent, .foreign: CgroupController.allCases
         case .legacy, .hybrid: CgroupController.allCases.filter { !Files.exists("\(base)/\($0.rawValue)") }
         case .unified: lacking("cgroup.controllers", base)
         }

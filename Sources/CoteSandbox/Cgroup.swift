@@ -16,7 +16,12 @@ public struct Cgroup: Sendable {
         case unified = "v2"
         case legacy = "v1"
         case hybrid
+        /// There are some, and they are not this user's to limit anything with.
+        case foreign = "not this user's"
         case absent
+
+        /// Whether sandboxes can have groups of their own.
+        public var isUsable: Bool { self != .foreign && self != .absent }
     }
 
     /// Where every distribution mounts them.
@@ -40,8 +45,15 @@ public struct Cgroup: Sendable {
 
     private static let prefix = "cote-"
 
-    /// Reads the layout off the file systems at `base`.
+    /// What this process can use of the groups at `base`. In a user namespace of its own it is nothing: whoever hands
+    /// such a user a part of the tree does so elsewhere, and that is not looked for.
     public static func layout(at base: String = mountPoint) -> Layout {
+        let found = arrangement(at: base)
+        return found == .absent || UserNamespace.isInitial ? found : .foreign
+    }
+
+    /// Reads off the file systems at `base` how the host arranges control groups, whoever may use them.
+    static func arrangement(at base: String) -> Layout {
         guard let type = try? Mounts.fileSystemType(of: base) else { return .absent }
         if type == FileSystemType.cgroup2 { return .unified }
         guard Files.exists(base + "/memory") || Files.exists(base + "/pids") else { return .absent }
@@ -52,7 +64,7 @@ public struct Cgroup: Sendable {
     /// The hierarchies' roots: one for v2, one a controller otherwise. Links such as `cpu,cpuacct` are left out.
     private static func hierarchies(_ base: String, _ layout: Layout) -> [String] {
         switch layout {
-        case .absent: return []
+        case .absent, .foreign: return []
         case .unified: return [base]
         case .legacy, .hybrid:
             let names = (try? Files.list(base)) ?? []

@@ -94,12 +94,12 @@ public struct Stage {
     }
 
     private static func mountControlGroups(_ new: String) throws(SystemError) {
-        let layout = Cgroup.layout()
-        guard layout != .absent else { return }
+        let arrangement = Cgroup.arrangement(at: Cgroup.mountPoint)
+        guard arrangement != .absent else { return }
         try Mounts.bind(Cgroup.mountPoint, to: new + Cgroup.mountPoint, recursive: true, [.readOnly])
-        try Mounts.bind(Cgroup.mountPoint, to: new + controlGroups, recursive: true)
+        if Cgroup.layout().isUsable { try Mounts.bind(Cgroup.mountPoint, to: new + controlGroups, recursive: true) }
         // crun does not start where a second, v2 tree of control groups has controllers of its own.
-        if layout == .hybrid { try Mounts.mountNew("tmpfs", at: new + Cgroup.secondTree, options: "size=4k") }
+        if arrangement == .hybrid { try Mounts.mountNew("tmpfs", at: new + Cgroup.secondTree, options: "size=4k") }
     }
 
     /// Takes away what only the sandbox's start needed: nothing but the sandbox's own directories can be named then.
@@ -150,6 +150,8 @@ public struct Stage {
         var layers = "lowerdir=\(lowers),upperdir=\(volume)/upper,workdir=\(volume)/work"
         // Nobody sees these files again. Otherwise the unmount at the end forces the host's whole file system to disk.
         if spec.isOneShot { layers += ",volatile" }
+        // The attributes that it marks files with are the machine's root's, unless it is told to use others.
+        if !UserNamespace.isInitial { layers += ",userxattr" }
         let flags: Mounts.Restrictions = guards.holds(.noSetuidFiles) ? [.noSetuid, .noDevices] : [.noDevices]
         try Mounts.mountNew("overlay", at: box, options: layers, flags: flags)
     }

@@ -1,3 +1,4 @@
 import CoteCLI
 
+CoteCommand.acquirePrivilege()
 MainThread.run { await CoteCommand.runAndExit() }

@@ -62,12 +62,12 @@ import Testing
             for finding in findings {
                 #expect(finding.keys.subtracting(["fix"]) == ["subject", "isGood", "detail"])
             }
-            let keys: Set = ["sandboxClass", "driver", "program", "version", "capabilities"]
+            let keys: Set = ["sandboxClass", "driver", "program", "version", "privilege", "capabilities"]
             let list: JSONShape = try await bench.cote(["class", "list", "--json"]).decoded()
             #expect(list.elements.map(\.keys) == [keys])
             let shown: JSONShape = try await bench.cote(["class", "show", "--json", "container"]).decoded()
             #expect(shown.keys == keys)
-            #expect(shown["capabilities"]?.elements.first?.keys == ["name", "isProved", "detail"])
+            #expect(shown["capabilities"]?.elements.first?.keys == ["name", "isProved", "detail", "root", "rootless"])
             let text = try await bench.cote(["class", "show", "container"]).output
             #expect(text.contains("proved  boot: "))
             #expect(try await bench.cote(["class", "list"]).output.contains("available"))

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func `the specification's limits are those that a sandbox has`() {
-        let limits = Limits()
+        let limits = Limits.standard
         let expected = [
             ["`--memory`", "\(limits.memory.map(Self.size) ?? "none")", Self.size(Limits.leastMemory)],
             ["`--pids`", "1,024", "1"],

@@ -1,4 +1,5 @@
 import CoteEngine
+import CoteSandbox
 import CoteSystem
 import Glibc
 public import Testing
@@ -6,7 +7,12 @@ public import Testing
 /// Something a test needs of the host. What is lacking skips the test, with the reason; named in `COTE_REQUIRE`
 /// (a list with commas) it lets the test run and fail instead.
 public enum Requirement: String, Sendable, CaseIterable {
+    /// Root, if only of a user namespace: what `scripts/test-rootless` gives a test.
     case root
+    /// The machine's root, who alone can change what others see.
+    case machine
+    /// Control groups in which a sandbox can be held to its limits.
+    case limits
     /// crun, or runc in its place.
     case crun
     /// runc, in a directory that has no crun.
@@ -39,6 +45,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     fileprivate var isMet: Bool {
         switch self {
         case .root: geteuid() == 0
+        case .machine: Privilege.current == .root
+        case .limits: geteuid() == 0 && Cgroup.layout().isUsable
         case .crun: Self.hasRuntime
         case .runc: access("/usr/sbin/runc", X_OK) == 0 && access("/usr/sbin/crun", F_OK) != 0
         case .docutils: !Self.fixtures("docutils-").isEmpty

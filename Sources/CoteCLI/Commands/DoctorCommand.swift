@@ -67,10 +67,12 @@ struct ClassCommand: AsyncParsableCommand {
                 ["class", report.sandboxClass.rawValue], ["driver", report.driver],
                 ["program", report.program ?? "-"], ["version", report.version ?? "-"],
             ])
-            for capability in report.capabilities {
-                let mark = capability.isProved ? "proved" : "absent"
-                Terminal.print("\(mark)  \(capability.name): \(Terminal.oneLine(capability.detail))")
+            let rows = report.capabilities.map {
+                [$0.name, $0.root.rawValue, $0.rootless.rawValue, Terminal.oneLine($0.detail)]
             }
+            Terminal.print(table: [["CAPABILITY", "ROOT", "ROOTLESS", "DETAIL"]] + rows)
+            let other = report.privilege == .root ? "another user than root" : "root"
+            Terminal.note("untried is what the same command tries as \(other)")
         }
     }
 }

@@ -107,6 +107,7 @@ struct PruneCommand: AsyncParsableCommand {
 
     @MainThread
     func run() async throws {
+        try Privilege.require()
         let pruned = try Engine().prune(dryRun: dryRun)
         if output.json { return Terminal.print(json: pruned) }
         for (word, ids) in [
