@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <linux/filter.h>
 
 // MARK: Variadic calls with fixed shapes
@@ -111,6 +112,13 @@ int cl_capabilities_keep(uint64_t mask);
 /// A descriptor of a new user namespace in which the ids from 0 on are `count` ids here from `base` on, users and groups.
 /// Nobody is in it. -1 with errno.
 int cl_user_namespace(uint32_t base, uint32_t count);
+/// This thread enters the namespace; one of users, only while it is the process's only thread.
+int cl_setns(int fd, int flags);
+/// This process's CLONE_NEW… flags anew.
+int cl_unshare(int flags);
+int cl_close_range(unsigned first, unsigned last);
+/// This process's user and group, all kinds of them, and no further groups. -1 with errno.
+int cl_become(uint32_t user, uint32_t group);
 
 // MARK: Mounts
 
