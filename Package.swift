@@ -34,10 +34,10 @@ func program(_ name: String, _ dependencies: [Target.Dependency], extra: [Linker
 }
 
 /// A program of `Tests/Programs`.
-func weakened(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func weakened(_ name: String, _ dependencies: [Target.Dependency], extra: [LinkerSetting] = []) -> Target {
     .executableTarget(
         name: name, dependencies: dependencies, path: "Tests/Programs/\(name)", swiftSettings: house,
-        linkerSettings: staticProgram + staticRuntime)
+        linkerSettings: staticProgram + staticRuntime + extra)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], besides: [String] = []) -> Target {
@@ -60,6 +60,7 @@ let package = Package(
         .executable(name: "cote", targets: ["cote"]),
         .executable(name: "cote-keeper", targets: ["cote-keeper"]),
         .executable(name: "cote-agent", targets: ["cote-agent"]),
+        .executable(name: "cote-unpack", targets: ["cote-unpack"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -72,8 +73,11 @@ let package = Package(
         library("CoteModel", []),
         library("CoteWire", ["CoteModel", "CoteSystem"]),
 
+        // What an archive is made of.
+        library("CoteArchive", []),
+
         // The guest.
-        library("CoteGuest", ["CoteWire", "CoteModel", "CoteSystem", "CLinux"]),
+        library("CoteGuest", ["CoteArchive", "CoteWire", "CoteModel", "CoteSystem", "CLinux"]),
 
         // What the programs that touch hostile bytes are made of.
         .systemLibrary(name: "CZlib"),
@@ -81,6 +85,9 @@ let package = Package(
         library("CoteContent", ["CoteModel", "CoteSystem", crypto]),
         library("CoteWorker", ["CoteModel", "CoteSystem"]),
         library("CoteEnvironments", ["CoteContent", "CoteWorker", "CoteModel", "CoteSystem"]),
+        library(
+            "CoteUnpack",
+            ["CoteArchive", "CoteContent", "CoteWorker", "CoteModel", "CoteSystem", "CZlib", "CZstd"]),
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),
@@ -102,10 +109,13 @@ let package = Package(
         program("cote", ["CoteCLI"], extra: staticFoundation),
         program("cote-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteModel"]),
         program("cote-agent", ["CoteGuest", "CoteModel"]),
+        program("cote-unpack", ["CoteUnpack"], extra: staticFoundation),
 
         // The security suite's own: they leave out guards. Never in a product, never installed.
         weakened("weakened-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteSandbox", "CoteModel", "CoteSystem"]),
         weakened("weakened-agent", ["CoteGuest", "CoteModel"]),
+        // The unpacker's tests': tries what its confinement forbids.
+        weakened("probing-unpack", ["CoteUnpack", "CoteSystem"], extra: staticFoundation),
         // The fault tests': speaks the agent's part of the protocol wrongly.
         weakened("hostile-agent", ["CoteWire", "CoteModel", "CoteSystem"]),
 
@@ -124,7 +134,9 @@ let package = Package(
         tests("CoteSystemTests", ["CoteSystem"]),
         tests("CoteModelTests", ["CoteModel"]),
         tests("CoteWireTests", ["CoteTestSupport", "CoteWire", "CoteModel"]),
-        tests("CoteGuestTests", ["CoteTestSupport", "CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
+        tests(
+            "CoteGuestTests",
+            ["CoteTestSupport", "CLinux", "CoteArchive", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("CoteContentTests", ["CoteTestSupport", "CoteContent", "CoteModel", "CoteSystem"]),
@@ -138,6 +150,11 @@ let package = Package(
         tests("SecurityTests", sandboxed),
         tests("CommandLineTests", sandboxed),
         tests("FaultTests", sandboxed + ["CoteSandbox", "CoteWire"]),
+        tests(
+            "CoteUnpackTests",
+            [
+                "CoteTestSupport", "CoteArchive", "CoteContent", "CoteUnpack", "CoteWorker", "CoteModel", "CoteSystem",
+            ]),
         // On a machine of QEMU's.
         tests("OtherKernelTests", ["CoteTestSupport", "CoteSystem"], besides: ["Machine"]),
     ],

@@ -2,6 +2,7 @@
 #include "CLinux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,4 +58,13 @@ int cl_user_namespace(uint32_t first, uint32_t base, uint32_t count) {
     sigprocmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return fd;
+}
+
+int cl_setns(int fd, int flags) { return setns(fd, flags); }
+int cl_unshare(int flags) { return unshare(flags); }
+int cl_close_range(unsigned first, unsigned last) { return (int)syscall(SYS_close_range, first, last, 0); }
+
+int cl_become(uint32_t user, uint32_t group) {
+    if (setgroups(0, NULL) < 0 || setresgid(group, group, group) < 0) return -1;
+    return setresuid(user, user, user);
 }

@@ -1,3 +1,4 @@
+import CoteArchive
 import CoteSystem
 
 /// A stream of bytes in, read in large pieces.

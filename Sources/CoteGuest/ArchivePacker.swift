@@ -1,3 +1,4 @@
+import CoteArchive
 import CoteSystem
 import Glibc
 
@@ -118,9 +119,11 @@ struct ArchivePacker: ~Copyable {
     }
 
     private func entry(_ kind: ArchiveEntry.Kind, _ path: FilePath, _ status: FileStatus) -> ArchiveEntry {
-        ArchiveEntry(
-            kind: kind, path: path, size: kind == .regular ? status.size : 0, mode: status.permissions,
-            user: status.raw.st_uid, group: status.raw.st_gid, modified: status.modified)
+        var entry = ArchiveEntry(kind: kind, path: path, mode: status.permissions, modified: status.modified)
+        entry.size = kind == .regular ? status.size : 0
+        entry.user = status.raw.st_uid
+        entry.group = status.raw.st_gid
+        return entry
     }
 
     private mutating func put(_ entry: ArchiveEntry) throws(FileFailure) { try output.write(entry.blocks) }

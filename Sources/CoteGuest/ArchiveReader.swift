@@ -1,3 +1,4 @@
+import CoteArchive
 import Glibc
 
 /// The members of a tar stream in ustar, pax, GNU or the old format, one after the other; hostile until proved
@@ -118,10 +119,12 @@ struct ArchiveReader: ~Copyable {
         guard size <= UInt64(Int64.max) else { throw FileFailure(stored, "the size is not one a file can have") }
         setContent(size)
         let link = records["linkpath"].map { FilePath($0) } ?? header.link
-        return ArchiveEntry(
-            kind: kind, path: stored, link: link, size: size,
-            mode: UInt32(truncatingIfNeeded: try number(header, ArchiveHeader.Field.mode, nil, "mode")) & 0o7777,
-            modified: try modified(header, records["mtime"]))
+        let mode = UInt32(truncatingIfNeeded: try number(header, ArchiveHeader.Field.mode, nil, "mode")) & 0o7777
+        var entry = ArchiveEntry(
+            kind: kind, path: stored, mode: mode, modified: try modified(header, records["mtime"]))
+        entry.link = link
+        entry.size = size
+        return entry
     }
 
     private func kind(

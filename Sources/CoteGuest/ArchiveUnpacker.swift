@@ -1,3 +1,4 @@
+import CoteArchive
 import CoteSystem
 import Glibc
 
@@ -54,6 +55,7 @@ struct ArchiveUnpacker: ~Copyable {
         case .regular: try makeFile(place, entry, &archive)
         case .symbolicLink: try makeSymbolicLink(place, entry, depth: path.count - 1)
         case .hardLink: try makeHardLink(place, entry, path)
+        case .fifo: throw FileFailure(entry.path, "a fifo is not unpacked")
         }
     }
 

@@ -1,3 +1,4 @@
+import CoteArchive
 import CoteSystem
 import Glibc
 

@@ -1,3 +1,4 @@
+import CoteArchive
 import Glibc
 
 /// Symbolic links, read but never followed.

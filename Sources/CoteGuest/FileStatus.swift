@@ -1,3 +1,4 @@
+import CoteArchive
 import CLinux
 import CoteSystem
 import Glibc

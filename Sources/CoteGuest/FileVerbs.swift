@@ -1,3 +1,4 @@
+import CoteArchive
 import CoteModel
 import CoteSystem
 public import CoteWire

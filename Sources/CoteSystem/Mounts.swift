@@ -31,6 +31,11 @@ public enum Mounts {
         try check("mount", "/") { mount(nil, "/", nil, UInt(MS_REC | MS_PRIVATE), nil) }
     }
 
+    /// Forbids every change by way of the mount at `path`.
+    public static func makeReadOnly(_ path: String) throws(SystemError) {
+        try check("mount_setattr", path) { cl_mount_setattr(AT_FDCWD, path, 0, CL_MOUNT_ATTR_RDONLY, 0, 0) }
+    }
+
     /// Mounts a file system of `type`.
     /// - Parameter source: a block device, for a type that needs one.
     public static func mountNew(

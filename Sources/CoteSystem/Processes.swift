@@ -37,6 +37,32 @@ public enum Processes {
         _ = cl_prctl(ambient, clearAll, 0, 0, 0)
     }
 
+    /// Keeps exactly `capabilities` (bit = the kernel's number) and lets no program started gain others.
+    public static func keepCapabilities(_ capabilities: UInt64) throws(SystemError) {
+        for capability in UInt(0)..<64 where capabilities & (1 << capability) == 0 {
+            _ = cl_prctl(dropBounding, capability, 0, 0, 0)
+        }
+        _ = cl_prctl(ambient, clearAll, 0, 0, 0)
+        try check("capset") { cl_capabilities_keep(capabilities) }
+    }
+
+    /// Closes all descriptors of this process but 0, 1, 2 and `kept`.
+    public static func closeDescriptors(except kept: [CInt]) throws(SystemError) {
+        var next: CInt = 3
+        for descriptor in Set(kept).sorted() + [.max] where descriptor >= next {
+            let (first, last) = (UInt32(next), UInt32(descriptor) - 1)
+            if first <= last { try check("close_range") { cl_close_range(first, last) } }
+            next = descriptor == .max ? descriptor : descriptor + 1
+        }
+    }
+
+    /// Limits this process and those it starts, for good.
+    public static func limit(_ resource: CommandResource, to most: UInt64) throws(SystemError) {
+        let most = min(most, limit(of: resource).hard)
+        var new = rlimit(rlim_cur: rlim_t(most), rlim_max: rlim_t(most))
+        try check("setrlimit") { setrlimit(resource.rawValue, &new) }
+    }
+
     /// Collects one child that has ended, if there is one.
     /// - Parameter waiting: waits for one to end as long as there are any.
     public static func reapAny(waiting: Bool = false) -> (pid: Int32, status: ExitStatus)? {
@@ -77,6 +103,7 @@ public enum CommandResource: CInt, Sendable {
     case fsize, data, stack, core
     case nproc = 6
     case nofile = 7
+    case addressSpace = 9
 }
 
 extension Processes {

@@ -103,5 +103,6 @@ public enum UnpackRefusal: String, Codable, Sendable, CaseIterable, Error {
     case badSparse = "bad-sparse"
     case badWhiteout = "bad-whiteout"
     case wrongDigest = "wrong-digest"
+    case mountPoint = "mount-point"
     case notAnImage = "not-an-image"
 }

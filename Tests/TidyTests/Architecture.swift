@@ -19,12 +19,16 @@ struct Architecture: Sendable {
             "CoteSystem": ["CLinux"],
             "CoteModel": [],
             "CoteWire": ["CoteModel", "CoteSystem"],
-            "CoteGuest": ["CoteWire", "CoteModel", "CoteSystem", "CLinux"],
+            "CoteArchive": [],
+            "CoteGuest": ["CoteArchive", "CoteWire", "CoteModel", "CoteSystem", "CLinux"],
             "CZlib": [],
             "CZstd": [],
             "CoteContent": ["CoteModel", "CoteSystem", "Crypto"],
             "CoteWorker": ["CoteModel", "CoteSystem"],
             "CoteEnvironments": ["CoteContent", "CoteWorker", "CoteModel", "CoteSystem"],
+            "CoteUnpack": [
+                "CoteArchive", "CoteContent", "CoteWorker", "CoteModel", "CoteSystem", "CZlib", "CZstd",
+            ],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
@@ -41,13 +45,14 @@ struct Architecture: Sendable {
             "cote": ["CoteCLI"],
             "cote-keeper": ["CoteKeeper", "CoteDriverOCI", "CoteModel"],
             "cote-agent": ["CoteGuest", "CoteModel"],
+            "cote-unpack": ["CoteUnpack"],
             "cote-bench": ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
         ],
         surfaces: ["CoteCLI"],
         drivers: ["CoteDriverOCI"],
         guest: "CoteGuest",
-        guestClosure: ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem", "CLinux"],
-        shims: ["CLinux": ["CoteSystem", "CoteGuest"]])
+        guestClosure: ["CoteGuest", "CoteArchive", "CoteWire", "CoteModel", "CoteSystem", "CLinux"],
+        shims: ["CLinux": ["CoteSystem", "CoteGuest"], "CZlib": ["CoteUnpack"], "CZstd": ["CoteUnpack"]])
 
     /// What the guest may import beyond its own targets: the C library and the standard library.
     private static let guestSystem: Set = ["Glibc", "Synchronization"]

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
+#include <sys/xattr.h>
 #include <linux/filter.h>
 
 // MARK: Variadic calls with fixed shapes
@@ -89,7 +90,6 @@ pid_t cl_spawn(const struct cl_spawn *request, struct cl_failure *failure, int *
 void cl_reset_signals(void);
 
 /// Moves this process, which must have one thread, into a new user namespace.
-int cl_unshare_user(void);
 
 int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal);
@@ -116,6 +116,13 @@ int cl_capabilities_keep(uint64_t mask);
 /// A descriptor of a new user namespace in which the ids from 0 on are `count` ids here from `base` on, users and groups.
 /// Nobody is in it. -1 with errno.
 int cl_user_namespace(uint32_t first, uint32_t base, uint32_t count);
+/// This thread enters the namespace; one of users, only while it is the process's only thread.
+int cl_setns(int fd, int flags);
+/// This process's CLONE_NEW… flags anew.
+int cl_unshare(int flags);
+int cl_close_range(unsigned first, unsigned last);
+/// This process's user and group, all kinds of them, and no further groups. -1 with errno.
+int cl_become(uint32_t user, uint32_t group);
 
 // MARK: Mounts
 

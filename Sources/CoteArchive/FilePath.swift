@@ -1,24 +1,26 @@
 import Glibc
 
 /// A path, or one name, as the kernel has it: bytes without a zero, mostly but not always UTF-8.
-struct FilePath: Hashable, Comparable, Sendable {
-    var bytes: [UInt8]
+package struct FilePath: Hashable, Comparable, Sendable {
+    package var bytes: [UInt8]
 
-    static let slash = UInt8(ascii: "/")
+    package static let slash = UInt8(ascii: "/")
 
-    init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
-    init(_ text: String) { bytes = Array(text.utf8) }
+    package init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+    package init(_ text: String) { bytes = Array(text.utf8) }
 
-    static func < (left: FilePath, right: FilePath) -> Bool { left.bytes.lexicographicallyPrecedes(right.bytes) }
+    package static func < (left: FilePath, right: FilePath) -> Bool {
+        left.bytes.lexicographicallyPrecedes(right.bytes)
+    }
 
     /// This path, a slash, and `name`; just `name` when this is empty.
-    func appending(_ name: FilePath) -> FilePath {
+    package func appending(_ name: FilePath) -> FilePath {
         bytes.isEmpty ? name : FilePath(bytes + [Self.slash] + name.bytes)
     }
 
     /// The directory to look in and the name to look for, both without trailing slashes. `nil` when the last name is
     /// none of a file's own: empty, `.` or `..`.
-    var split: (directory: FilePath, name: FilePath)? {
+    package var split: (directory: FilePath, name: FilePath)? {
         guard let end = bytes.lastIndex(where: { $0 != Self.slash }) else { return nil }
         let start = bytes[...end].lastIndex(of: Self.slash)
         let name = FilePath(bytes[(start.map { $0 + 1 } ?? 0)...end])
@@ -27,9 +29,9 @@ struct FilePath: Hashable, Comparable, Sendable {
         return (FilePath(start == 0 ? bytes[...0] : bytes[..<start]), name)
     }
 
-    var isUTF8: Bool { String(validating: bytes, as: UTF8.self) != nil }
+    package var isUTF8: Bool { String(validating: bytes, as: UTF8.self) != nil }
 
-    func withCString<Value>(_ body: (UnsafePointer<CChar>) -> Value) -> Value {
+    package func withCString<Value>(_ body: (UnsafePointer<CChar>) -> Value) -> Value {
         var terminated = bytes
         terminated.append(0)
         return terminated.withUnsafeBytes { buffer in
@@ -40,7 +42,7 @@ struct FilePath: Hashable, Comparable, Sendable {
     }
 
     /// One line that a terminal can show whatever the name holds.
-    var shown: String {
+    package var shown: String {
         var text = ""
         for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
             if scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) {

@@ -1,27 +1,27 @@
 /// A header block of the tar formats (POSIX.1-2001 ustar and pax, GNU, and the old one before them).
-struct ArchiveHeader {
-    static let blockSize = 512
+package struct ArchiveHeader {
+    package static let blockSize = 512
 
     /// Where a field lies in the block.
-    enum Field {
-        static let name = 0..<100
-        static let mode = 100..<108
-        static let user = 108..<116
-        static let group = 116..<124
-        static let size = 124..<136
-        static let modified = 136..<148
-        static let checksum = 148..<156
-        static let kind = 156
-        static let link = 157..<257
-        static let magic = 257..<263
-        static let version = 263..<265
-        static let prefix = 345..<500
+    package enum Field {
+        package static let name = 0..<100
+        package static let mode = 100..<108
+        package static let user = 108..<116
+        package static let group = 116..<124
+        package static let size = 124..<136
+        package static let modified = 136..<148
+        package static let checksum = 148..<156
+        package static let kind = 156
+        package static let link = 157..<257
+        package static let magic = 257..<263
+        package static let version = 263..<265
+        package static let prefix = 345..<500
     }
 
-    var block: [UInt8]
+    package var block: [UInt8]
 
     /// An empty ustar header.
-    init(kind: UInt8) {
+    package init(kind: UInt8) {
         block = [UInt8](repeating: 0, count: Self.blockSize)
         block[Field.kind] = kind
         block.replaceSubrange(Field.magic, with: Array("ustar\0".utf8))
@@ -29,34 +29,34 @@ struct ArchiveHeader {
     }
 
     /// - Parameter block: exactly one block.
-    init(block: [UInt8]) { self.block = block }
+    package init(block: [UInt8]) { self.block = block }
 
-    var kind: UInt8 { block[Field.kind] }
+    package var kind: UInt8 { block[Field.kind] }
 
     // MARK: Reading
 
     /// Whether the sum in the header is that of its bytes, added as unsigned or (by some old programs) signed ones.
-    var isIntact: Bool {
+    package var isIntact: Bool {
         guard let expected = number(Field.checksum) else { return false }
         return UInt64(unsignedSum) == expected || Int64(signedSum) == Int64(clamping: expected)
     }
 
     /// The path in the name field, behind the prefix that ustar has there.
-    var name: FilePath {
+    package var name: FilePath {
         let name = text(Field.name)
         // GNU's own format has "ustar" with a space here, and other things where the prefix is.
-        guard Array(block[Field.magic]) == Array("ustar\0".utf8) else { return name }
+        guard block[Field.magic].elementsEqual("ustar\0".utf8) else { return name }
         let prefix = text(Field.prefix)
         return prefix.bytes.isEmpty ? name : prefix.appending(name)
     }
 
-    var link: FilePath { text(Field.link) }
+    package var link: FilePath { text(Field.link) }
 
     private func text(_ field: Range<Int>) -> FilePath { FilePath(block[field].prefix { $0 != 0 }) }
 
     /// Octal digits after spaces, ended by a space or zero; or base 256 where the first bit is set. `nil` for anything
     /// else, and for what does not fit.
-    func number(_ field: Range<Int>) -> UInt64? {
+    package func number(_ field: Range<Int>) -> UInt64? {
         let bytes = block[field]
         if let first = bytes.first, first & 0x80 != 0 {
             // 0xff begins a negative number.
@@ -69,7 +69,7 @@ struct ArchiveHeader {
     }
 
     /// Digits and nothing else, at least one.
-    static func number(_ digits: some Collection<UInt8>, radix: UInt64) -> UInt64? {
+    package static func number(_ digits: some Collection<UInt8>, radix: UInt64) -> UInt64? {
         if digits.isEmpty { return nil }
         var value: UInt64 = 0
         for digit in digits {
@@ -85,7 +85,7 @@ struct ArchiveHeader {
     // MARK: Writing
 
     /// Puts `path` into the name and prefix fields, where it fits.
-    mutating func setName(_ path: FilePath) -> Bool {
+    package mutating func setName(_ path: FilePath) -> Bool {
         let bytes = path.bytes
         if bytes.count <= Field.name.count {
             put(bytes, Field.name)
@@ -101,14 +101,14 @@ struct ArchiveHeader {
         return true
     }
 
-    mutating func setLink(_ path: FilePath) -> Bool {
+    package mutating func setLink(_ path: FilePath) -> Bool {
         if path.bytes.count > Field.link.count { return false }
         put(path.bytes, Field.link)
         return true
     }
 
     /// Octal digits and a zero, where they fit.
-    mutating func setNumber(_ value: UInt64, _ field: Range<Int>) -> Bool {
+    package mutating func setNumber(_ value: UInt64, _ field: Range<Int>) -> Bool {
         let digits = Array(String(value, radix: 8).utf8)
         if digits.count >= field.count { return false }
         let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: field.count - 1 - digits.count)
@@ -117,7 +117,7 @@ struct ArchiveHeader {
     }
 
     /// The last thing to set.
-    mutating func seal() {
+    package mutating func seal() {
         let digits = Array(String(unsignedSum, radix: 8).utf8)
         let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: 6 - digits.count)
         put(zeros + digits + [0, UInt8(ascii: " ")], Field.checksum)
@@ -129,10 +129,12 @@ struct ArchiveHeader {
 
     /// The sums count the checksum's own field as spaces.
     private var unsignedSum: Int {
-        block.indices.reduce(0) { $0 + (Field.checksum.contains($1) ? 32 : Int(block[$1])) }
+        let own = block[Field.checksum].reduce(0) { $0 + Int($1) }
+        return block.reduce(0) { $0 + Int($1) } - own + 32 * Field.checksum.count
     }
 
     private var signedSum: Int {
-        block.indices.reduce(0) { $0 + (Field.checksum.contains($1) ? 32 : Int(Int8(bitPattern: block[$1]))) }
+        let own = block[Field.checksum].reduce(0) { $0 + Int(Int8(bitPattern: $1)) }
+        return block.reduce(0) { $0 + Int(Int8(bitPattern: $1)) } - own + 32 * Field.checksum.count
     }
 }

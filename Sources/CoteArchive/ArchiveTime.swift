@@ -1,11 +1,11 @@
-import Glibc
+package import Glibc
 
 extension timespec {
     /// Leaves a time of a file as it is (`UTIME_OMIT`).
-    static var unchanged: timespec { timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2) }
+    package static var unchanged: timespec { timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2) }
 
     /// Seconds with a fraction of `digits` (at most nine) digits, or of as few as it takes when that is `nil`.
-    func decimal(digits: Int? = nil) -> String {
+    package func decimal(digits: Int? = nil) -> String {
         // A moment before 1970 counts its nanoseconds forward from the second below it.
         let negative = tv_sec < 0
         let borrows = negative && tv_nsec > 0
@@ -21,7 +21,7 @@ extension timespec {
     }
 
     /// Reads what `decimal` writes; digits past the ninth are dropped.
-    init?(decimal text: some Collection<UInt8>) {
+    package init?(decimal text: some Collection<UInt8>) {
         let negative = text.first == UInt8(ascii: "-")
         let parts = text.dropFirst(negative ? 1 : 0).split(
             separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,0 +1,4 @@
+import CoteUnpack
+import Glibc
+
+exit(UnpackWorker.main())

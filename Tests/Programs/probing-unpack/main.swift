@@ -1,0 +1,2 @@
+import CoteSystem
+import CoteUnpack
