@@ -114,6 +114,7 @@ let package = Package(
         tests("CoteGuestTests", ["CoteTestSupport", "CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
+        tests("CoteContentTests", ["CoteTestSupport", "CoteContent", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
         // Tests with real sandboxes.
