@@ -24,6 +24,10 @@ struct Architecture: Sendable {
             "CZstd": [],
             "CoteContent": ["CoteModel", "CoteSystem", "Crypto"],
             "CoteWorker": ["CoteModel", "CoteSystem"],
+            "CoteRegistry": [
+                "CoteWorker", "CoteContent", "CoteModel", "CoteSystem", "AsyncHTTPClient", "NIOCore", "NIOHTTP1",
+                "NIOPosix", "NIOSSL",
+            ],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
@@ -33,6 +37,7 @@ struct Architecture: Sendable {
             "cote": ["CoteCLI"],
             "cote-keeper": ["CoteKeeper", "CoteDriverOCI", "CoteModel"],
             "cote-agent": ["CoteGuest", "CoteModel"],
+            "cote-registry": ["CoteRegistry"],
             "cote-bench": ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
         ],
         surfaces: ["CoteCLI"],
