@@ -20,6 +20,7 @@ build:
 	swift build -c release --product cote
 	swift build -c release --product cote-keeper
 	swift build -c release --product cote-agent
+	swift build -c release --product cote-registry
 
 demo: build
 	scripts/setup demo
@@ -60,7 +61,7 @@ stage:
 layout:
 	bin=$$(swift build -c release --show-bin-path); \
 	install -D -s -m 755 "$$bin/cote" "$(ROOT)/bin/cote"; \
-	for program in cote-keeper cote-agent; do \
+	for program in cote-keeper cote-agent cote-registry; do \
 	    install -D -s -m 755 "$$bin/$$program" "$(ROOT)/libexec/cote/$$program"; \
 	done
 

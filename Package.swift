@@ -51,6 +51,15 @@ let sandboxed: [Target.Dependency] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// What speaks HTTP and TLS; in `cote-registry` alone.
+let network: [Target.Dependency] = [
+    .product(name: "AsyncHTTPClient", package: "async-http-client"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
@@ -61,10 +70,14 @@ let package = Package(
         .executable(name: "cote-keeper", targets: ["cote-keeper"]),
         .executable(name: "cote-agent", targets: ["cote-agent"]),
         .executable(name: "cote-unpack", targets: ["cote-unpack"]),
+        .executable(name: "cote-registry", targets: ["cote-registry"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
     ],
     targets: [
         // Shims and values, shared by host and guest.
@@ -88,6 +101,7 @@ let package = Package(
         library(
             "CoteUnpack",
             ["CoteArchive", "CoteContent", "CoteWorker", "CoteModel", "CoteSystem", "CZlib", "CZstd"]),
+        library("CoteRegistry", ["CoteWorker", "CoteContent", "CoteModel", "CoteSystem"] + network),
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),
@@ -110,6 +124,10 @@ let package = Package(
         program("cote-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteModel"]),
         program("cote-agent", ["CoteGuest", "CoteModel"]),
         program("cote-unpack", ["CoteUnpack"], extra: staticFoundation),
+        // Resolving names takes the machine's own C library, so only Swift is static.
+        .executableTarget(
+            name: "cote-registry", dependencies: ["CoteRegistry"], swiftSettings: house,
+            linkerSettings: [.unsafeFlags(["-static-stdlib"])] + staticRuntime + staticFoundation),
 
         // The security suite's own: they leave out guards. Never in a product, never installed.
         weakened("weakened-keeper", ["CoteKeeper", "CoteDriverOCI", "CoteSandbox", "CoteModel", "CoteSystem"]),
@@ -140,6 +158,9 @@ let package = Package(
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
         tests("CoteContentTests", ["CoteTestSupport", "CoteContent", "CoteModel", "CoteSystem"]),
+        tests(
+            "CoteRegistryTests",
+            ["CoteTestSupport", "CoteRegistry", "CoteWorker", "CoteContent", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
         // Tests with real sandboxes.

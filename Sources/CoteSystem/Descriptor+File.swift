@@ -26,3 +26,16 @@ extension Descriptor {
         try check("ftruncate") { ftruncate(raw, off_t(clamping: size)) }
     }
 }
+
+extension Descriptor {
+    /// Writes all of `bytes` from `offset` on, without moving the file's own position.
+    public func write(all bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
+            written += try check("pwrite") {
+                pwrite(raw, rest.baseAddress, rest.count, off_t(clamping: offset + UInt64(written)))
+            }
+        }
+    }
+}

@@ -5,9 +5,10 @@ public import CoteModel
 public struct RegistryRequest: Codable, Sendable {
     /// What to do, each with the descriptors it works on.
     public enum Work: Codable, Sendable {
-        /// Fetches the manifest or index that `reference` names and writes it to an empty file.
+        /// Fetches the manifest or index that `reference` names, a tag or a digest, and makes it a file's content.
         case resolve(reference: String, into: CInt)
-        /// Fetches blobs, several at once, each appended to a file that may have its beginning.
+        /// Fetches blobs, several at once, each into a file that may have its beginning. What a failure leaves in the
+        /// files is a beginning too, though not one that is checked.
         case pull([Blob])
         /// Sends what the registry lacks of the blobs, then the manifests in order.
         case push([Blob], manifests: [Manifest])
@@ -21,7 +22,7 @@ public struct RegistryRequest: Codable, Sendable {
         public var size: UInt64
         /// How many of them the file has already.
         public var present: UInt64
-        /// Open for writing at its end when pulling, for reading at any place when pushing.
+        /// A regular file: open for reading and writing when pulling, for reading when pushing.
         public var descriptor: CInt
 
         /// A blob as a manifest describes it.
@@ -64,13 +65,14 @@ public struct RegistryRequest: Codable, Sendable {
     public struct Options: Codable, Sendable {
         /// Seconds until a connection must stand.
         public var connectSeconds: UInt32
-        /// Seconds without a byte after which a request is tried again.
+        /// Seconds after which a request that has moved next to nothing is tried again, and the longest pause before
+        /// that.
         public var idleSeconds: UInt32
         /// Tries of each request, with growing pauses between them.
         public var attempts: UInt32
-        /// Bytes of each piece of an upload.
+        /// Bytes of each piece of an upload; `UInt64.max` for all in one.
         public var chunkSize: UInt64
-        /// Blobs at once.
+        /// Blobs at once, 1 to 16.
         public var parallel: UInt32
         /// Speaks HTTP instead of HTTPS.
         public var isPlain: Bool
@@ -89,7 +91,7 @@ public struct RegistryRequest: Codable, Sendable {
         }
     }
 
-    /// `host` or `host:port`.
+    /// `host` or `host:port`, as it is connected to.
     public var registry: String
     /// The name in the registry, such as `library/debian`.
     public var repository: String
@@ -114,15 +116,17 @@ public struct RegistryRequest: Codable, Sendable {
 
 /// What `cote-registry` says, a line each; `done` and `failed` are last words.
 public enum RegistryEvent: Codable, Sendable, Equatable {
-    /// The manifest is in its file: as many bytes, of this type, and with the digest that was asked for or that the
-    /// registry claims.
-    case manifest(mediaType: String, size: UInt64, digest: Digest?)
+    /// The manifest is in its file: as many bytes, with this digest, which is the one asked for or claimed by the
+    /// registry where there is one. The type is what the registry says, in lower case and without parameters; empty
+    /// where it says none.
+    case manifest(mediaType: String, size: UInt64, digest: Digest)
     /// Bytes of a blob that are here, or there, now and then.
     case progress(digest: Digest, bytes: UInt64)
     /// All of a blob is here, or there. `wasPresent`: the registry had it before.
     case blob(digest: Digest, wasPresent: Bool)
     /// All of it is done.
     case done
+    /// One line, which names the registry, the repository and the tag or digest.
     case failed(reason: RegistryRefusal, message: String)
 }
 

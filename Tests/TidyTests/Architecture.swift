@@ -29,6 +29,10 @@ struct Architecture: Sendable {
             "CoteUnpack": [
                 "CoteArchive", "CoteContent", "CoteWorker", "CoteModel", "CoteSystem", "CZlib", "CZstd",
             ],
+            "CoteRegistry": [
+                "CoteWorker", "CoteContent", "CoteModel", "CoteSystem", "AsyncHTTPClient", "NIOCore", "NIOHTTP1",
+                "NIOPosix", "NIOSSL",
+            ],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
@@ -46,6 +50,7 @@ struct Architecture: Sendable {
             "cote-keeper": ["CoteKeeper", "CoteDriverOCI", "CoteModel"],
             "cote-agent": ["CoteGuest", "CoteModel"],
             "cote-unpack": ["CoteUnpack"],
+            "cote-registry": ["CoteRegistry"],
             "cote-bench": ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
         ],
         surfaces: ["CoteCLI"],

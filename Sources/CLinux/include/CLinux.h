@@ -89,8 +89,6 @@ pid_t cl_spawn(const struct cl_spawn *request, struct cl_failure *failure, int *
 /// Gives every signal its standard action and unblocks all: a program may be started with some ignored.
 void cl_reset_signals(void);
 
-/// Moves this process, which must have one thread, into a new user namespace.
-
 int cl_pidfd_open(pid_t pid);
 int cl_pidfd_send_signal(int pidfd, int signal);
 

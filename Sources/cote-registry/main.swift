@@ -1,0 +1,5 @@
+import CoteRegistry
+import Glibc
+
+RegistryWorker.seal()
+exit(await RegistryWorker.run())
