@@ -129,6 +129,18 @@ extern const uint64_t CL_MOUNT_ATTR_NOSUID;
 extern const uint64_t CL_MOUNT_ATTR_NODEV;
 extern const uint64_t CL_MOUNT_ATTR_NOEXEC;
 
+// MARK: Loop devices
+
+/// The number of a loop device that nothing is attached to now; `control` is `/dev/loop-control`.
+int cl_loop_free(int control);
+/// Attaches `file`. The device lets go of it when nobody has the device open or mounted any more. A `block_size` of 0
+/// leaves the size to the kernel.
+int cl_loop_configure(int device, int file, int read_only, uint32_t block_size);
+/// Device and inode of the attached file, as stat gives them.
+int cl_loop_backing(int device, uint64_t *file_device, uint64_t *inode);
+/// Takes over what the size of the attached file is now.
+int cl_loop_update_size(int device);
+
 // MARK: Sockets and terminals
 
 /// Credentials of the process at the other end of a unix socket.
