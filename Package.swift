@@ -65,6 +65,7 @@ let package = Package(
     targets: [
         // Shims and values, shared by host and guest.
         .target(name: "CLinux"),
+        .target(name: "CBtrfs"),
         library("CoteSystem", ["CLinux"]),
         library("CoteModel", []),
         library("CoteWire", ["CoteModel", "CoteSystem"]),
@@ -75,6 +76,7 @@ let package = Package(
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),
         library("CoteSandbox", ["CoteModel", "CoteSystem"]),
+        library("CoteVolumes", ["CBtrfs", "CoteModel", "CoteSystem"]),
         library("CoteDriverOCI", ["CoteSandbox", "CoteModel", "CoteSystem"]),
         library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
         library(
@@ -91,6 +93,8 @@ let package = Package(
         weakened("weakened-agent", ["CoteGuest", "CoteModel"]),
         // The fault tests': speaks the agent's part of the protocol wrongly.
         weakened("hostile-agent", ["CoteWire", "CoteModel", "CoteSystem"]),
+        // The volume tests': dies where it is told to.
+        weakened("volume-worker", ["CoteVolumes", "CoteModel", "CoteSystem"]),
 
         // Beside other runtimes; `make bench`.
         .executableTarget(
@@ -105,6 +109,7 @@ let package = Package(
         tests("CoteGuestTests", ["CoteTestSupport", "CLinux", "CoteGuest", "CoteWire", "CoteModel", "CoteSystem"]),
         tests("CoteJournalTests", ["CoteTestSupport", "CoteJournal", "CoteModel", "CoteSystem"]),
         tests("CoteKeeperTests", ["CoteTestSupport", "CoteKeeper", "CoteModel", "CoteSystem"]),
+        tests("CoteVolumesTests", ["CoteTestSupport", "CoteVolumes", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
         // Tests with real sandboxes.

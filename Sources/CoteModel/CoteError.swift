@@ -26,6 +26,7 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case unknownEnvironment = "unknown-environment"
     case unknownClass = "unknown-class"
     case unknownSandbox = "unknown-sandbox"
+    case unknownVolume = "unknown-volume"
     case ambiguousSandbox = "ambiguous-sandbox"
     case nameTaken = "name-taken"
     case requestTooLarge = "request-too-large"
@@ -47,6 +48,8 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case limitUnsupported = "limit-unsupported"
     case tooManySandboxes = "too-many-sandboxes"
     case badState = "bad-state"
+    /// What holds volumes cannot be used; the message says what has become of it.
+    case damagedVolumes = "damaged-volumes"
 
     // It was done and failed.
     case sandboxDied = "sandbox-died"
@@ -59,7 +62,7 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     public var exitCode: Int32 {
         switch self {
         case .usage: 2
-        case .unknownSandbox, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile, .fileOperationFailed: 1
+        case .unknownSandbox, .unknownVolume, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile, .fileOperationFailed: 1
         default: 125
         }
     }

@@ -16,12 +16,14 @@ struct Architecture: Sendable {
     static let cote = Architecture(
         dependencies: [
             "CLinux": [],
+            "CBtrfs": [],
             "CoteSystem": ["CLinux"],
             "CoteModel": [],
             "CoteWire": ["CoteModel", "CoteSystem"],
             "CoteGuest": ["CoteWire", "CoteModel", "CoteSystem", "CLinux"],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
+            "CoteVolumes": ["CBtrfs", "CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
             "CoteKeeper": ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
             "CoteEngine": ["CoteDriverOCI", "CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
@@ -35,7 +37,7 @@ struct Architecture: Sendable {
         drivers: ["CoteDriverOCI"],
         guest: "CoteGuest",
         guestClosure: ["CoteGuest", "CoteWire", "CoteModel", "CoteSystem", "CLinux"],
-        shims: ["CLinux": ["CoteSystem", "CoteGuest"]])
+        shims: ["CLinux": ["CoteSystem", "CoteGuest"], "CBtrfs": ["CoteVolumes"]])
 
     /// What the guest may import beyond its own targets: the C library and the standard library.
     private static let guestSystem: Set = ["Glibc", "Synchronization"]
