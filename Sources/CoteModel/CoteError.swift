@@ -62,7 +62,9 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     public var exitCode: Int32 {
         switch self {
         case .usage: 2
-        case .unknownSandbox, .unknownVolume, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile, .fileOperationFailed: 1
+        case .unknownSandbox, .unknownVolume, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile,
+            .fileOperationFailed:
+            1
         default: 125
         }
     }

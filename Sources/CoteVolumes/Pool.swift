@@ -45,17 +45,19 @@ struct Pool: Sendable {
         throw CoteError(.wrongState, "the pool \(file.path) is unmounted again and again", hint: "try again")
     }
 
-    /// The root of what is mounted now, if that is this very file and can be written to.
+    /// The root of what is mounted now, if that is this very file, has its folders and can be written to.
     private func mountedRoot() throws(CoteError) -> Descriptor? {
         guard let image = try? Descriptor.open(file.path, O_RDONLY), let root = openMountPoint() else { return nil }
-        guard isMount(root, of: image), !isReadOnly(root) else { return nil }
+        guard isMount(root, of: image), !isReadOnly(root), VolumeTree.isPrepared(root) else { return nil }
         return root
     }
 
     private func openMountPoint() -> Descriptor? { try? Descriptor.open(mountPoint, O_RDONLY | O_DIRECTORY) }
 
     private func isMount(_ root: borrowing Descriptor, of image: borrowing Descriptor) -> Bool {
-        guard let device = try? device(root), LoopDevice.open(device.path, ifBacking: image) != nil else { return false }
+        guard let device = try? device(root), LoopDevice.open(device.path, ifBacking: image) != nil else {
+            return false
+        }
         return true
     }
 
@@ -172,22 +174,31 @@ struct Pool: Sendable {
 
     /// Lets the pool grow where little of it is left and its disk could hold more. A sparse file costs what is in it,
     /// so its size is what it could become; that changes when others free what they have on the disk.
-    func growIfScarce() throws(CoteError) {
+    ///
+    /// The pool, mounted, for whoever will need room in it; as `hold(_:making:)`.
+    func roomyHold(making: Bool) throws(CoteError) -> Hold? {
         do {
-            guard let hold = try hold(making: false), try isScarce(hold.root) else { return }
+            guard let hold = try hold(making: making) else { return nil }
+            guard try isScarce(hold.root) else { return hold }
         }
-        guard let hold = try hold(.exclusive, making: false) else { return }
-        do throws(SystemError) { try grow(hold.root) } catch {
-            throw VolumeFailure.translated("cannot grow the pool \(file.path)", error)
+        do {
+            guard let alone = try hold(.exclusive, making: making) else { return nil }
+            do throws(SystemError) { try grow(alone.root) } catch {
+                throw VolumeFailure.translated("cannot grow the pool \(file.path)", error)
+            }
         }
+        return try hold(making: making)
     }
 
     private func isScarce(_ root: borrowing Descriptor) throws(CoteError) -> Bool {
         do throws(SystemError) {
             var status = statvfs()
             guard fstatvfs(root.raw, &status) == 0 else { throw SystemError("statvfs", subject: mountPoint) }
-            guard status.f_bavail < status.f_blocks / 4 else { return false }
-            return try file.possibleSize() > device(root).size / 8 * 9
+            // Space that btrfs has given to data is of no use to its own records, however much of it is free.
+            let device = try device(root)
+            let isUnallocated = device.size - min(device.allocated, device.size) > device.size / 8
+            guard status.f_bavail < status.f_blocks / 4 || !isUnallocated else { return false }
+            return try file.possibleSize() > device.size / 8 * 9
         } catch { throw VolumeFailure.translated("cannot measure the pool \(file.path)", error) }
     }
 

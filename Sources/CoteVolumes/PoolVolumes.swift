@@ -29,11 +29,12 @@ public struct PoolVolumes: VolumeStore {
 
     /// The pool for volumes that are there already.
     private func hold(_ name: VolumeName) throws(CoteError) -> Pool.Hold {
-        guard let hold = try pool.hold(making: false) else {
-            throw CoteError(
-                .damagedVolumes, "the pool \(pool.file.path), which held volume '\(name)', is missing", hint: aside)
-        }
+        guard let hold = try pool.hold(making: false) else { throw lost(name) }
         return hold
+    }
+
+    private func lost(_ name: VolumeName) -> CoteError {
+        CoteError(.damagedVolumes, "the pool \(pool.file.path), which held volume '\(name)', is missing", hint: aside)
     }
 
     private func missing(_ name: VolumeName) -> CoteError {
@@ -59,7 +60,7 @@ public struct PoolVolumes: VolumeStore {
     /// See `VolumeStore`.
     public func create(_ name: VolumeName, owner: UInt32, limit: ByteCount?) throws(CoteError) {
         if let limit { try VolumeLimit.check(limit) }
-        guard let hold = try pool.hold(making: true) else { throw missing(name) }
+        guard let hold = try pool.roomyHold(making: true) else { throw missing(name) }
         try Room.check(pool.file.path)
         try translate("create", name) { () throws(SystemError) in
             try tree.publish(name, as: .volumes, discard: discard) { new throws(SystemError) in
@@ -72,8 +73,6 @@ public struct PoolVolumes: VolumeStore {
             }
         }
         extendLifetime(hold.lock)
-        _ = consume hold
-        try pool.growIfScarce()
     }
 
     /// See `VolumeStore`.
@@ -97,7 +96,7 @@ public struct PoolVolumes: VolumeStore {
     private func copy(
         _ name: VolumeName, _ folder: VolumeTree.Folder, to copy: VolumeName, _ target: VolumeTree.Folder
     ) throws(CoteError) {
-        let hold = try hold(name)
+        guard let hold = try pool.roomyHold(making: false) else { throw lost(name) }
         let place = tree.place(name, folder)
         guard Files.exists(place) else { throw missing(name) }
         try Room.check(pool.file.path)

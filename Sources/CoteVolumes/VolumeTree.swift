@@ -32,6 +32,11 @@ struct VolumeTree: Sendable {
         for folder in Folder.allCases { try Files.makeDirectories(self.folder(folder)) }
     }
 
+    /// Whether the last of the folders is there.
+    static func isPrepared(_ root: borrowing Descriptor) -> Bool {
+        Folder.allCases.last.map { Files.exists($0.rawValue, at: root.raw) } ?? true
+    }
+
     func list() -> [VolumeEntry] {
         Folder.allCases.flatMap { folder in
             ((try? Files.list(self.folder(folder))) ?? []).compactMap { text in
@@ -73,7 +78,9 @@ struct VolumeTree: Sendable {
     /// Removes what has no name. Nobody else may be at work.
     func recover(_ discard: (String) throws(SystemError) -> Void) throws(SystemError) {
         for folder in Folder.allCases.map({ self.folder($0) }) {
-            for rest in (try? Files.list(folder)) ?? [] where VolumeName(rest) == nil { try discard("\(folder)/\(rest)") }
+            for rest in (try? Files.list(folder)) ?? [] where VolumeName(rest) == nil {
+                try discard("\(folder)/\(rest)")
+            }
         }
     }
 }

@@ -7,6 +7,10 @@ public import Testing
 public enum Requirement: String, Sendable, CaseIterable {
     case root
     case crun
+    /// Loop devices, a kernel with btrfs, and btrfs-progs.
+    case btrfs
+    /// Loop devices, a kernel with ext4, and e2fsprogs.
+    case ext4
     /// The project that `scripts/fetch-python-project` fetches.
     case docutils
     /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
@@ -24,9 +28,17 @@ public enum Requirement: String, Sendable, CaseIterable {
         switch self {
         case .root: geteuid() == 0
         case .crun: access("/usr/bin/crun", X_OK) == 0
+        case .btrfs: Self.hasFileSystem("btrfs") && access("/usr/sbin/mkfs.btrfs", X_OK) == 0
+        case .ext4: Self.hasFileSystem("ext4") && access("/usr/sbin/mke2fs", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         }
+    }
+
+    private static func hasFileSystem(_ type: String) -> Bool {
+        let known = (try? Files.readText("/proc/filesystems")) ?? ""
+        let isKnown = known.split(separator: "\n").contains { $0.split(separator: "\t").last == Substring(type) }
+        return isKnown && access("/dev/loop-control", R_OK | W_OK) == 0
     }
 
     /// Whether a test that needs this runs.

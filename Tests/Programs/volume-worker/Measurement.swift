@@ -39,7 +39,8 @@ struct Measurement {
             }
             remove.append(try timed { () throws(CoteError) in try store.remove(name) })
         }
-        print("create \(median(create)) attach \(median(attach)) mount+unmount \(median(mount)) remove \(median(remove))")
+        print(
+            "create \(median(create)) attach \(median(attach)) mount+unmount \(median(mount)) remove \(median(remove))")
         try copies(limit)
     }
 
@@ -59,7 +60,9 @@ struct Measurement {
             snapshot.append(try timed { () throws(CoteError) in try store.snapshot(of: volume("first"), as: frozen) })
             fork.append(try timed { () throws(CoteError) in try store.fork(of: frozen, as: copy) })
         }
-        print("500 MiB: snapshot \(median(snapshot)) fork \(median(fork)) worst \(snapshot.max() ?? 0) \(fork.max() ?? 0)")
+        print(
+            "500 MiB: snapshot \(median(snapshot)) fork \(median(fork)) worst \(snapshot.max() ?? 0) \(fork.max() ?? 0)"
+        )
     }
 
     private func make(_ name: String, _ limit: ByteCount?) throws(CoteError) {

@@ -32,7 +32,8 @@ func name(_ index: Int) -> VolumeName {
 
 do throws(CoteError) {
     switch verb {
-    case "create": try store.create(name(0), owner: 70_000, limit: operands.count > 1 ? ByteCount(parsing: operands[1]) : nil)
+    case "create":
+        try store.create(name(0), owner: 70_000, limit: operands.count > 1 ? ByteCount(parsing: operands[1]) : nil)
     case "snapshot": try store.snapshot(of: name(0), as: name(1))
     case "fork": try store.fork(of: name(0), as: name(1))
     case "remove": try store.remove(name(0))
