@@ -82,6 +82,7 @@ let package = Package(
     targets: [
         // Shims and values, shared by host and guest.
         .target(name: "CLinux"),
+        .target(name: "CBtrfs"),
         library("CoteSystem", ["CLinux"]),
         library("CoteModel", []),
         library("CoteWire", ["CoteModel", "CoteSystem"]),
@@ -106,6 +107,7 @@ let package = Package(
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),
         library("CoteSandbox", ["CoteModel", "CoteSystem"]),
+        library("CoteVolumes", ["CBtrfs", "CoteModel", "CoteSystem"]),
         library("CoteDriverOCI", ["CoteSandbox", "CoteModel", "CoteSystem"]),
         library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
         library(
@@ -136,6 +138,8 @@ let package = Package(
         weakened("probing-unpack", ["CoteUnpack", "CoteSystem"], extra: staticFoundation),
         // The fault tests': speaks the agent's part of the protocol wrongly.
         weakened("hostile-agent", ["CoteWire", "CoteModel", "CoteSystem"]),
+        // The volume tests': dies where it is told to.
+        weakened("volume-worker", ["CoteVolumes", "CoteModel", "CoteSystem"]),
 
         // Becomes a program, such as the tests themselves, without the machine's root.
         .executableTarget(
@@ -161,6 +165,7 @@ let package = Package(
         tests(
             "CoteRegistryTests",
             ["CoteTestSupport", "CoteRegistry", "CoteWorker", "CoteContent", "CoteModel", "CoteSystem"]),
+        tests("CoteVolumesTests", ["CoteTestSupport", "CoteVolumes", "CoteModel", "CoteSystem"]),
         tests("TidyTests", []),
 
         // Tests with real sandboxes.

@@ -27,6 +27,7 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case ambiguousEnvironment = "ambiguous-environment"
     case unknownClass = "unknown-class"
     case unknownSandbox = "unknown-sandbox"
+    case unknownVolume = "unknown-volume"
     case ambiguousSandbox = "ambiguous-sandbox"
     case nameTaken = "name-taken"
     case requestTooLarge = "request-too-large"
@@ -48,6 +49,8 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case limitUnsupported = "limit-unsupported"
     case tooManySandboxes = "too-many-sandboxes"
     case badState = "bad-state"
+    /// What holds volumes cannot be used; the message says what has become of it.
+    case damagedVolumes = "damaged-volumes"
 
     // Images and their content.
     /// An image, archive or layer is not what it must be.
@@ -75,7 +78,9 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     public var exitCode: Int32 {
         switch self {
         case .usage: 2
-        case .unknownSandbox, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile, .fileOperationFailed: 1
+        case .unknownSandbox, .unknownVolume, .ambiguousSandbox, .nameTaken, .wrongState, .noSuchFile,
+            .fileOperationFailed:
+            1
         default: 125
         }
     }

@@ -32,7 +32,7 @@ extension Stage {
         switch root {
         case .host: throw SystemError("mount", code: EINVAL, subject: "no image")
         case .device(let path):
-            try Mounts.mountNew("erofs", path, at: image, flags: flags)
+            try Mounts.mount(device: path, type: "erofs", at: image, flags: flags)
             try showLower(first: 0, userBase, flags)
         case .directory(_, let owner):
             if owner == userBase { return try Mounts.bind(image, to: lower, flags) }

@@ -84,6 +84,12 @@ public enum Files {
         try check("rename", path) { Glibc.rename(path, target) }
     }
 
+    /// Renames `path` unless something of the new name is there.
+    /// - Throws: `EEXIST`, so that whoever succeeds is the only one.
+    public static func publish(_ path: String, as target: String) throws(SystemError) {
+        try check("rename", target) { cl_rename_new(AT_FDCWD, path, AT_FDCWD, target) }
+    }
+
     /// Removes a file; a missing one is fine.
     public static func remove(_ path: String, at directory: CInt = AT_FDCWD) throws(SystemError) {
         if unlinkat(directory, path, 0) < 0, errno != ENOENT { throw SystemError("unlink", subject: path) }
@@ -128,35 +134,36 @@ public enum Files {
         var taken = 0
         while let name = directories.popLast() {
             do {
-                let inner = try openDirectory(name, at: top.raw)
+                let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+                let inner = Descriptor(owning: try check("open") { cl_openat(top.raw, name, flags, 0) })
                 for deeper in try removeFiles(inner) {
                     directories.append(try raise(deeper, from: inner, to: top, &taken))
                 }
             } catch { if error.code != ENOENT { throw error } }
-            if unlinkat(top.raw, name, AT_REMOVEDIR) < 0, errno != ENOENT { throw SystemError("rmdir", subject: name) }
+            if unlinkat(top.raw, name, AT_REMOVEDIR) < 0, errno != ENOENT { throw SystemError("rmdir") }
         }
     }
 
     /// Moves a directory up under a name that nothing there has; `taken` counts the names tried so far.
     private static func raise(
-        _ name: String, from inner: borrowing Descriptor, to top: borrowing Descriptor, _ taken: inout Int
-    ) throws(SystemError) -> String {
+        _ name: [CChar], from inner: borrowing Descriptor, to top: borrowing Descriptor, _ taken: inout Int
+    ) throws(SystemError) -> [CChar] {
         while true {
             let new = ".removed-\(taken)"
             taken += 1
-            if renameat(inner.raw, name, top.raw, new) == 0 { return new }
-            guard errno == EEXIST || errno == ENOTEMPTY else { throw SystemError("rename", subject: name) }
+            if renameat(inner.raw, name, top.raw, new) == 0 { return Array(new.utf8CString) }
+            guard errno == EEXIST || errno == ENOTEMPTY else { throw SystemError("rename") }
         }
     }
 
-    /// Removes all but directories, and says which there are.
-    private static func removeFiles(_ directory: borrowing Descriptor) throws(SystemError) -> [String] {
-        var directories: [String] = []
-        for name in try list(".", at: directory.raw) where unlinkat(directory.raw, name, 0) < 0 && errno != ENOENT {
+    /// Removes all but directories, and says which there are. By the bytes of the names: not every name is text.
+    private static func removeFiles(_ directory: borrowing Descriptor) throws(SystemError) -> [[CChar]] {
+        var directories: [[CChar]] = []
+        for name in try names(in: directory) where unlinkat(directory.raw, name.bytes, 0) < 0 && errno != ENOENT {
             guard errno == EISDIR || errno == EPERM || errno == EACCES else {
-                throw SystemError("unlink", subject: name)
+                throw SystemError("unlink", subject: name.description)
             }
-            directories.append(name)
+            directories.append(name.bytes)
         }
         return directories
     }

@@ -19,6 +19,14 @@ public enum Mounts {
         /// Starting programs.
         public static let noExecution = Restrictions(rawValue: 8)
 
+        /// As `mount` takes them.
+        fileprivate var bits: UInt {
+            let flags =
+                (contains(.readOnly) ? MS_RDONLY : 0) | (contains(.noSetuid) ? MS_NOSUID : 0)
+                | (contains(.noDevices) ? MS_NODEV : 0) | (contains(.noExecution) ? MS_NOEXEC : 0)
+            return UInt(flags)
+        }
+
         fileprivate var attributes: UInt64 {
             (contains(.readOnly) ? CL_MOUNT_ATTR_RDONLY : 0) | (contains(.noSetuid) ? CL_MOUNT_ATTR_NOSUID : 0)
                 | (contains(.noDevices) ? CL_MOUNT_ATTR_NODEV : 0)
@@ -28,23 +36,28 @@ public enum Mounts {
 
     /// Nothing mounted here from now on is seen elsewhere, and nothing mounted elsewhere is seen here.
     public static func makePrivate() throws(SystemError) {
-        try check("mount", "/") { mount(nil, "/", nil, UInt(MS_REC | MS_PRIVATE), nil) }
+        try check("mount", "/") { Glibc.mount(nil, "/", nil, UInt(MS_REC | MS_PRIVATE), nil) }
     }
 
     /// Forbids every change by way of the mount at `path`.
     public static func makeReadOnly(_ path: String) throws(SystemError) {
-        try check("mount_setattr", path) { cl_mount_setattr(AT_FDCWD, path, 0, CL_MOUNT_ATTR_RDONLY, 0, 0) }
+        try check("mount_setattr", path) { cl_mount_setattr(AT_FDCWD, path, 0, CL_MOUNT_ATTR_RDONLY, -1) }
     }
 
     /// Mounts a file system of `type`.
-    /// - Parameter source: a block device, for a type that needs one.
     public static func mountNew(
-        _ type: String, _ source: String? = nil, at target: String, options: String = "", flags: Restrictions = []
+        _ type: String, at target: String, options: String = "", flags: Restrictions = []
     ) throws(SystemError) {
-        let bits =
-            (flags.contains(.readOnly) ? MS_RDONLY : 0) | (flags.contains(.noSetuid) ? MS_NOSUID : 0)
-            | (flags.contains(.noDevices) ? MS_NODEV : 0) | (flags.contains(.noExecution) ? MS_NOEXEC : 0)
-        try check("mount", "\(type) on \(target)") { mount(source ?? type, target, type, UInt(bits), options) }
+        try check("mount", "\(type) on \(target)") { Glibc.mount(type, target, type, flags.bits, options) }
+    }
+
+    /// Mounts the block device `device`, or what `type` takes as one.
+    public static func mount(
+        device: String, type: String, at target: String, options: String = "", flags: Restrictions = []
+    ) throws(SystemError) {
+        try check("mount", "\(device) on \(target)") {
+            Glibc.mount(device, target, type, flags.bits | UInt(MS_NOATIME), options)
+        }
     }
 
     /// Shows the file or directory `source` at `target` too, with the mounts below it if `recursive`.
@@ -90,4 +103,6 @@ public enum FileSystemType {
     public static let tmpfs: UInt32 = 0x0102_1994
     /// The control groups of v2.
     public static let cgroup2: UInt32 = 0x6367_7270
+    /// A pool of volumes.
+    public static let btrfs: UInt32 = 0x9123_683e
 }

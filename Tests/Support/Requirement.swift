@@ -17,6 +17,10 @@ public enum Requirement: String, Sendable, CaseIterable {
     case crun
     /// runc, in a directory that has no crun.
     case runc
+    /// Loop devices, a kernel with btrfs, and btrfs-progs.
+    case btrfs
+    /// Loop devices, a kernel with ext4, and e2fsprogs.
+    case ext4
     /// The project that `scripts/fetch-python-project` fetches.
     case docutils
     /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
@@ -49,9 +53,17 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .limits: geteuid() == 0 && Cgroup.layout().isUsable
         case .crun: Self.hasRuntime
         case .runc: access("/usr/sbin/runc", X_OK) == 0 && access("/usr/sbin/crun", F_OK) != 0
+        case .btrfs: Self.hasFileSystem("btrfs") && access("/usr/sbin/mkfs.btrfs", X_OK) == 0
+        case .ext4: Self.hasFileSystem("ext4") && access("/usr/sbin/mke2fs", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         }
+    }
+
+    private static func hasFileSystem(_ type: String) -> Bool {
+        let known = (try? Files.readText("/proc/filesystems")) ?? ""
+        let isKnown = known.split(separator: "\n").contains { $0.split(separator: "\t").last == Substring(type) }
+        return isKnown && access("/dev/loop-control", R_OK | W_OK) == 0
     }
 
     /// Whether a test that needs this runs.

@@ -16,6 +16,7 @@ struct Architecture: Sendable {
     static let cote = Architecture(
         dependencies: [
             "CLinux": [],
+            "CBtrfs": [],
             "CoteSystem": ["CLinux"],
             "CoteModel": [],
             "CoteWire": ["CoteModel", "CoteSystem"],
@@ -35,6 +36,7 @@ struct Architecture: Sendable {
             ],
             "CoteJournal": ["CoteModel", "CoteSystem"],
             "CoteSandbox": ["CoteModel", "CoteSystem"],
+            "CoteVolumes": ["CBtrfs", "CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
             "CoteKeeper": ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
             "CoteEngine": [
@@ -57,7 +59,10 @@ struct Architecture: Sendable {
         drivers: ["CoteDriverOCI"],
         guest: "CoteGuest",
         guestClosure: ["CoteGuest", "CoteArchive", "CoteWire", "CoteModel", "CoteSystem", "CLinux"],
-        shims: ["CLinux": ["CoteSystem", "CoteGuest"], "CZlib": ["CoteUnpack"], "CZstd": ["CoteUnpack"]])
+        shims: [
+            "CLinux": ["CoteSystem", "CoteGuest"], "CZlib": ["CoteUnpack"], "CZstd": ["CoteUnpack"],
+            "CBtrfs": ["CoteVolumes"],
+        ])
 
     /// What the guest may import beyond its own targets: the C library and the standard library.
     private static let guestSystem: Set = ["Glibc", "Synchronization"]

@@ -143,6 +143,18 @@ extern const uint64_t CL_MOUNT_ATTR_NOSUID;
 extern const uint64_t CL_MOUNT_ATTR_NODEV;
 extern const uint64_t CL_MOUNT_ATTR_NOEXEC;
 
+// MARK: Files
+
+/// Renames unless the new name is taken: EEXIST.
+int cl_rename_new(int from, const char *name, int to, const char *new_name);
+/// copy_file_range at the same offset in both files.
+ssize_t cl_copy_range(int from, int to, int64_t offset, size_t count);
+/// Makes `to` share all data of `from`, where the file system can.
+int cl_clone_file(int from, int to);
+/// The next offset, from `offset` on, of something written, or of a hole.
+int64_t cl_seek_data(int file, int64_t offset);
+int64_t cl_seek_hole(int file, int64_t offset);
+
 // MARK: Loop devices
 
 /// The number of a loop device that nothing is attached to now; `control` is `/dev/loop-control`.
