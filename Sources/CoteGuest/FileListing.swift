@@ -30,7 +30,8 @@ enum FileListing {
     private static func line(_ name: FilePath, _ status: FileStatus, _ target: FilePath?) -> String {
         var line = "{" + field("name", name, encoding: "encoding")
         line += ",\"type\":\"" + word(status.kind) + "\",\"size\":\(status.size),\"mode\":\(status.permissions)"
-        line += ",\"mtime\":" + status.modified.decimal(digits: 9)
+        let modified: timespec = status.modified
+        line += ",\"mtime\":" + modified.decimal(digits: 9)
         if let target { line += "," + field("target", target, encoding: "target_encoding") }
         return line + "}\n"
     }

@@ -39,7 +39,9 @@ enum FileAttributes {
     ) throws(UnpackFailure) {
         guard hasPresets.load(ordering: .relaxed) else { return }
         let names = [ExtendedAttributes.access] + (isDirectory ? [ExtendedAttributes.preset] : [])
-        for name in names { try named(entry) { () throws(SystemError) in try FileAttribute.remove(name, from: descriptor) } }
+        for name in names {
+            try named(entry) { () throws(SystemError) in try FileAttribute.remove(name, from: descriptor) }
+        }
         try attempt("fchmod", entry) { fchmod(descriptor, mode) }
     }
 

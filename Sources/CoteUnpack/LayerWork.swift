@@ -23,6 +23,16 @@ struct LayerWork {
         try applier.finish()
     }
 
+    /// Tells what a layer's uncompressed bytes are.
+    func measure(_ layer: UnpackRequest.Layer) throws(UnpackFailure) {
+        let limit = UnpackBudget(bounds).streamLimit(after: 0)
+        let stored = try FileSource(layer.descriptor, size: layer.size)
+        let stream = try LayerStream(try Compression.open(stored, DecodingLimit(bytes: limit)))
+        defer { stream.abandon() }
+        while !(try stream.next(.max).isEmpty) {}
+        WorkerChannel.send(UnpackEvent.layer(index: 0, diffID: try stream.finish(), bytes: stream.count))
+    }
+
     /// Gives the layer's uncompressed bytes.
     private func apply(
         _ layer: UnpackRequest.Layer, _ index: Int, _ applier: LayerApplier, _ limit: UInt64

@@ -41,6 +41,7 @@ public enum UnpackWorker {
         case .pack(let tree, let into):
             let packer = try LayerPacker(into)
             try packer.pack(tree)
+        case .measure(let layer): try LayerWork(request.bounds).measure(layer)
         case .clear(let directory): try TreeRemoval.clear(directory)
         case .image: break
         }
@@ -54,6 +55,7 @@ extension UnpackRequest.Work {
         case .layers(let layers, let into): layers.map(\.descriptor) + [into]
         case .archive(let from, let into), .pack(let from, let into): [from, into]
         case .image(let from, let into, _): [from, into]
+        case .measure(let layer): [layer.descriptor]
         case .clear(let directory): [directory]
         }
     }
