@@ -20,7 +20,7 @@ public struct LoopDevice: ~Copyable, Sendable {
     private static let attempts = 128
 
     /// Makes a device of an open file. The device keeps the open file itself, with the locks that belong to it.
-    /// - Parameter blockSize: in bytes, a power of two from 512 to the page size; the kernel's choice, 512, where absent.
+    /// - Parameter blockSize: in bytes, a power of two from 512 to the page size; the kernel's choice, 512, if absent.
     /// - Throws: `EBUSY` when every free device was taken by others first; `ENOENT` or `EPERM` where there are none.
     public static func attach(
         _ file: borrowing Descriptor, readOnly: Bool, blockSize: UInt32? = nil

@@ -10,7 +10,7 @@ enum ImageFile {
     private static let inode: UInt64 = 256
     /// Blocks described by one block of bitmap, which is a group; each has one for blocks and one for inodes.
     private static let groupBlocks: UInt64 = 8 * block
-    /// What the kernel sets aside when it mounts, at most (`ext4_calculate_resv_clusters`): a fiftieth, up to 4096 blocks.
+    /// What the kernel sets aside when it mounts (`ext4_calculate_resv_clusters`): a fiftieth, up to 4096 blocks.
     private static let largestReserve: UInt64 = 4096 * block
 
     /// The size at which about `limit` bytes are left for data, and never less.

@@ -100,7 +100,7 @@ public struct ImageVolumes: VolumeStore {
         return VolumeAttachment(source: source, hold: SharedDescriptor(device.takeDescriptor()))
     }
 
-    /// Opens an image that nobody uses, and makes it this one's. A keeper that has just ended still has it for a moment.
+    /// Opens an image that nobody uses, and makes it this one's. A keeper that has just ended has it for a moment more.
     private func hold(_ name: VolumeName, _ place: String) throws(CoteError) -> Descriptor {
         let file: Descriptor
         do { file = try Descriptor.open(place, O_RDWR) } catch {

@@ -115,22 +115,23 @@ struct Pool: Sendable {
     }
 
     private func mount() throws(CoteError) {
+        var isUsedElsewhere = false
         do throws(SystemError) {
             let image = try Descriptor.open(file.path, O_RDWR)
-            let loop = try device(of: image)
-            try mount(loop.path)
+            // Two devices of one file would be two file systems that know nothing of each other.
+            if let loop = LoopDevice.find(backing: image) {
+                isUsedElsewhere = true
+                try mount(loop.path)
+            } else {
+                let loop = try LoopDevice.attach(image, readOnly: false, blockSize: 4096)
+                try mount(loop.path)
+            }
             // A mount of what is mounted elsewhere comes as it is there.
             guard let root = openMountPoint(), !isReadOnly(root) else {
                 try? Mounts.unmount(mountPoint)
                 throw SystemError("mount", code: EROFS, subject: file.path)
             }
-        } catch { throw try failure(error) }
-    }
-
-    /// Two devices of one file would be two file systems that know nothing of each other.
-    private func device(of image: borrowing Descriptor) throws(SystemError) -> LoopDevice {
-        if let found = LoopDevice.find(backing: image) { return found }
-        return try LoopDevice.attach(image, readOnly: false, blockSize: 4096)
+        } catch { throw try failure(error, isUsedElsewhere) }
     }
 
     private func mount(_ device: String) throws(SystemError) {
@@ -147,21 +148,23 @@ struct Pool: Sendable {
     }
 
     /// Tells a pool that cannot be mounted from a host that cannot mount it. The first is set aside.
-    private func failure(_ error: SystemError) throws(CoteError) -> CoteError {
+    private func failure(_ error: SystemError, _ isUsedElsewhere: Bool) throws(CoteError) -> CoteError {
         let doing = "cannot mount the pool \(file.path)"
         switch error.code {
         case ENODEV:
             return CoteError(.limitUnsupported, "\(doing): this kernel has no btrfs", hint: "cote doctor says more")
         case EEXIST: return CoteError(.wrongState, "\(doing): a copy of it is mounted elsewhere")
-        case EROFS:
-            return CoteError(
-                .damagedVolumes, "the pool \(file.path) takes no more writes after an error of its disk",
-                hint: "stop the sandboxes that use it; the next try mounts it anew")
-        case EINVAL, EIO, EUCLEAN, ENOENT, ESTALE, ENOTBLK, E2BIG: break
+        case EINVAL, EIO, EUCLEAN, EROFS, ENOENT, ESTALE, ENOTBLK, E2BIG: break
         default: return VolumeFailure.translated(doing, error)
         }
         if let free = try? Room.free(at: file.path), free < Room.reserve.bytes {
             return VolumeFailure.translated(doing, SystemError("mount", code: ENOSPC, subject: file.path))
+        }
+        // Others have it mounted, so it is a pool: one that the kernel has stopped after an error.
+        if isUsedElsewhere || error.code == EROFS {
+            return CoteError(
+                .damagedVolumes, "the pool \(file.path) takes no more writes after an error of its disk",
+                hint: "stop the sandboxes that use it: once nobody does, the next try mounts it anew")
         }
         let flaw = file.flaw() ?? "its content is damaged (\(error.reason))"
         let aside = try file.setAside()

@@ -64,8 +64,9 @@ struct PoolFile: Sendable {
     /// Gives a file that is no pool, or none any more, another name; a person may still want it.
     /// - Returns: that name.
     func setAside() throws(CoteError) -> String {
-        var name = "\(path).damaged-\(SystemClock.wall() / 1_000_000_000)"
-        while Files.exists(name) { name += "-again" }
+        var number = 1
+        while Files.exists("\(asidePrefix)\(number)") { number += 1 }
+        let name = "\(asidePrefix)\(number)"
         do { try Files.publish(path, as: name) } catch {
             throw VolumeFailure.translated("cannot set the damaged pool \(path) aside", error)
         }
@@ -73,15 +74,18 @@ struct PoolFile: Sendable {
         return name
     }
 
+    private var asidePrefix: String { path + ".damaged-" }
+
     /// Files that have been set aside, oldest first.
     func asides() -> [String] {
-        let prefix = (path.split(separator: "/").last.map(String.init) ?? "") + ".damaged-"
-        return ((try? Files.list(directory)) ?? []).filter { $0.hasPrefix(prefix) }.map { "\(directory)/\($0)" }
+        ((try? Files.list(directory)) ?? []).map { "\(directory)/\($0)" }
+            .compactMap { path in Int(path.dropFirst(asidePrefix.count)).map { (path, $0) } }
+            .filter { $0.0.hasPrefix(asidePrefix) }.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
     /// What a look at the superblock shows to be wrong, if it does.
     func flaw() -> String? {
-        // btrfs on-disk format: the first superblock is at 64 KiB; the magic is 64 bytes and the size 112 bytes into it.
+        // btrfs on-disk format: the first superblock is at 64 KiB, with the magic at its byte 64, the size at 112.
         var block = [UInt8](repeating: 0, count: 4096)
         guard let file = try? Descriptor.open(path, O_RDONLY), let size = try? file.fileSize() else {
             return "it cannot be read"

@@ -101,13 +101,10 @@ public struct PoolVolumes: VolumeStore {
         guard Files.exists(place) else { throw missing(name) }
         try Room.check(pool.file.path)
         try translate("make", copy) { () throws(SystemError) in
-            let limit = try Quota.read(try Subvolume.id(place), hold.root).limit
             try tree.publish(copy, as: target, discard: discard) { new throws(SystemError) in
+                // The kernel gives the copy the limit of what it is of.
                 try Subvolume.snapshot(place, as: new, readOnly: target == .snapshots)
                 tree.watch(.begun)
-                // A snapshot passes it on.
-                if limit != .max { try Quota.limit(try Subvolume.id(new), to: limit, hold.root) }
-                tree.watch(.limited)
             }
         }
         extendLifetime(hold.lock)

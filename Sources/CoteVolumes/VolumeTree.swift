@@ -2,8 +2,8 @@ import CoteModel
 import CoteSystem
 import Glibc
 
-/// The two folders in which the volumes of one kind are, whatever a volume is there: see `VolumeStore`. What has no name
-/// yet, or none any more, is in the same folder as what has: a snapshot that is read-only can be renamed, not moved.
+/// The two folders in which the volumes of one kind are, whatever a volume is there: see `VolumeStore`. What has no
+/// name yet, or none any more, is in the same folder as what has: a read-only snapshot can be renamed, not moved.
 struct VolumeTree: Sendable {
     /// Holds the folders.
     let root: String

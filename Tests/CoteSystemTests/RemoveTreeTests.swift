@@ -35,6 +35,22 @@ import Testing
         }
     }
 
+    @Test func `names that are not text do not stop it`() throws {
+        try Self.withDirectory { path in
+            var inner = path + "/tree/inner"
+            try Files.makeDirectories(inner)
+            inner += "/"
+            for byte in [CChar(-1), -128, 0x0a] {
+                let name = Array(inner.utf8CString.dropLast()) + [byte, byte, 0]
+                #expect(mkdir(name, 0o700) == 0)
+                let file = Array(name.dropLast()) + [0x2f, byte, 0]
+                #expect(mknod(file, S_IFREG | 0o600, 0) == 0)
+            }
+            try Files.removeTree(path + "/tree")
+            #expect(!Files.exists(path + "/tree"))
+        }
+    }
+
     @Test func `what a symbolic link points to stays`() throws {
         try Self.withDirectory { path in
             try Files.makeDirectories(path + "/tree/inner")

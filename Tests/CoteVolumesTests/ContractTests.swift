@@ -218,3 +218,20 @@ struct ContractTests {
         }
     }
 }
+
+/// Which kind a sandbox gets.
+@Suite(.requires(.root, .btrfs, .ext4))
+struct BestKindTests {
+    @Test func `a limit is held by the pool, and what needs none is a directory`() async throws {
+        try await VolumeScene.with { scene in
+            let stores = VolumeStores(home: scene.home, runtime: scene.runtime)
+            #expect(try stores.best(for: nil).kind == .directory)
+            #expect(try stores.best(for: .mebibytes(64)).kind == .btrfs)
+            let refused = failure { () throws(CoteError) in _ = try stores.best(for: .mebibytes(15)) }
+            #expect(refused?.code == .usage)
+            #expect(VolumeKind.allCases.allSatisfy { stores.lack(of: $0) == nil })
+            try stores.recover()
+            #expect(!Files.exists(scene.poolPath), "recovery makes nothing")
+        }
+    }
+}

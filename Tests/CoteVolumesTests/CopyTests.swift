@@ -121,12 +121,14 @@ struct CopyTests {
             kind = stat.S_IFMT(s.st_mode)
             more = ""
             if kind == stat.S_IFREG:
-                more = hashlib.sha256(open(path, "rb").read()).hexdigest() + (" holes" if s.st_blocks * 512 < s.st_size else "")
+                more = hashlib.sha256(open(path, "rb").read()).hexdigest()
+                more += " holes" if s.st_blocks * 512 < s.st_size else ""
             if kind == stat.S_IFLNK: more = os.readlink(path)
             names = {n: os.getxattr(path, n, follow_symlinks=False) for n in os.listxattr(path, follow_symlinks=False)}
             links = s.st_nlink if kind == stat.S_IFREG else 0
-            print(path[len(top):], oct(s.st_mode), s.st_uid, s.st_gid, s.st_rdev, links, s.st_size if kind != stat.S_IFDIR else 0,
-                  s.st_mtime_ns, sorted(names.items()), more)
+            size = s.st_size if kind != stat.S_IFDIR else 0
+            print(path[len(top):], oct(s.st_mode), s.st_uid, s.st_gid, s.st_rdev, links, size, s.st_mtime_ns,
+                  sorted(names.items()), more)
         show(top)
         for base, directories, files in os.walk(top):
             for name in directories + files: show(os.path.join(base, name))

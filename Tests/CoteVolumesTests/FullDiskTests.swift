@@ -77,15 +77,25 @@ struct FullDiskTests {
             #expect(try pool.usage(of: .of("kept")).used > ByteCount(0))
             let filler = scene.home + "/filler"
             #expect(try Filler.write(filler, upTo: 1 << 30).stoppedBy?.isFull == true)
-            // The pool cannot know, so its own writes fail late.
-            try? scene.mounted(pool, .of("kept")) { place in
-                _ = try Filler.write(place + "/upper/more", upTo: 100 << 20)
+            try scene.mounted(pool, .of("kept")) { place in
+                // The pool cannot know, so its own writes fail late.
+                _ = try? Filler.write(place + "/upper/more", upTo: 100 << 20)
+                sync()
+                let full = failure { () throws(CoteError) in try pool.create(.init(.random()), owner: 0, limit: nil) }
+                #expect(full?.code == .diskFull && full?.message.contains(scene.home) == true, "\(full as Any)")
+                try Files.remove(filler)
+                let used = failure { () throws(CoteError) in try pool.create(.init(.random()), owner: 0, limit: nil) }
+                #expect(used?.code == .damagedVolumes && used?.message.contains(scene.poolPath) == true)
+                #expect(used?.hint?.contains("stop the sandboxes") == true)
             }
-            sync()
-            let error = failure { () throws(CoteError) in try pool.create(.init(.random()), owner: 0, limit: nil) }
-            #expect(error?.code == .diskFull && error?.message.contains(scene.home) == true, "\(error as Any)")
-            try Files.remove(filler)
-            try pool.create(.of("next"), owner: VolumeScene.owner, limit: nil)
+            // Not before everybody has let go of what the kernel has stopped; until then it is not called damaged.
+            let isBack = scene.eventually {
+                let error = failure { () throws(CoteError) in
+                    try pool.create(.of("next"), owner: VolumeScene.owner, limit: nil)
+                }
+                return error == nil
+            }
+            #expect(isBack)
             #expect(try scene.mounted(pool, .of("kept")) { try Files.read($0 + "/upper/file") } == [1])
             #expect(try pool.status()?.setAside == [], "a full disk is no damage")
         }

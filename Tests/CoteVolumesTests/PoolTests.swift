@@ -42,7 +42,7 @@ struct PoolTests {
         try await VolumeScene.with { scene in
             let pool = scene.pool
             try pool.create(.of("old"), owner: VolumeScene.owner, limit: .mebibytes(32))
-            try pool.unmountPool()
+            try scene.releasePool()
             try damage.inflict(scene.poolPath)
             let bytes = try Descriptor.open(scene.poolPath, O_RDONLY).fileSize()
 
@@ -65,7 +65,7 @@ struct PoolTests {
     @Test func `the next try succeeds where the one who set the pool aside was killed`() async throws {
         try await VolumeScene.with { scene in
             try scene.pool.create(.of("old"), owner: VolumeScene.owner, limit: nil)
-            try scene.pool.unmountPool()
+            try scene.releasePool()
             try Damage.superblock.inflict(scene.poolPath)
             #expect(try scene.work(.btrfs, dyingAt: .setAside, "create", "new").end().status == .signaled(SIGKILL))
             #expect(try scene.work(.btrfs, "create", "new").end().status == .exited(0))
@@ -77,7 +77,7 @@ struct PoolTests {
         try await VolumeScene.with { scene in
             let (pool, name) = (scene.pool, try VolumeName.of("volume"))
             try pool.create(name, owner: VolumeScene.owner, limit: nil)
-            if !whileMounted { try pool.unmountPool() }
+            if !whileMounted { try scene.releasePool() }
             try Files.remove(scene.poolPath)
             let errors = [
                 failure { () throws(CoteError) in _ = try pool.attach(name) },

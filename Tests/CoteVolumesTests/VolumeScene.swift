@@ -24,6 +24,8 @@ struct VolumeScene: Sendable {
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(scene)) } catch { outcome = .failure(error) }
         try? scene.pool.unmountPool()
+        // A process that is being started has copies of all descriptors for a moment, those of loop devices too.
+        _ = scene.eventually { scene.leaks().isEmpty }
         for leak in scene.leaks() { Issue.record("left behind: \(leak)") }
         try? Files.removeTree(scene.directory)
         try outcome.get()
@@ -44,6 +46,13 @@ struct VolumeScene: Sendable {
             (try? Files.readText("/sys/block/\(name)/loop/backing_file")).map { "\(name) of \($0)" }
         }
         return (mounts.split(separator: "\n").map(String.init) + devices).filter { $0.contains(directory) }
+    }
+
+    /// Unmounts the pool and waits until nobody has it: a keeper that is being started by somebody else on this machine
+    /// has copies of all mounts until it has sealed itself.
+    func releasePool() throws {
+        try pool.unmountPool()
+        #expect(eventually { leaks().isEmpty })
     }
 
     /// Names that a kind has begun with and not given to anybody.

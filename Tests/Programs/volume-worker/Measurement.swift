@@ -3,13 +3,6 @@ import CoteSystem
 import CoteVolumes
 import Glibc
 
-/// What an end says to whoever started this program.
-enum Terminal {
-    static func complain(_ text: String) {
-        _ = try? Descriptor.open("/proc/self/fd/2", O_WRONLY).write(all: Array((text + "\n").utf8))
-    }
-}
-
 /// What the steps of a volume's life take, for the record of decisions.
 struct Measurement {
     private let kind: VolumeKind
