@@ -77,7 +77,7 @@ public struct Stage {
         try Mounts.bind(paths.agent, to: new + agent, [.readOnly, .noSetuid, .noDevices])
         if !guards.holds(.privateTemporary) {
             try Files.makeDirectory(new + "/tmp", mode: 0o755)
-            try Mounts.bind("/tmp", to: new + "/tmp", [.readOnly, .noSetuid, .noDevices])
+            try Mounts.bind("/tmp", to: new + "/tmp", recursive: true, [.readOnly, .noSetuid, .noDevices])
         }
         try Mounts.changeRoot(to: new)
     }
