@@ -121,7 +121,9 @@ import Testing
     ])
     func `what a user lacks is named, with the fix`(change: String, message: String, hint: String) async throws {
         try await Ordinary.with { user in
-            for verb in [["run", "host", "--", "true"], ["create", "host"], ["start", "box"], ["remove", "box"], ["prune"]] {
+            for verb in [
+                ["run", "host", "--", "true"], ["create", "host"], ["start", "box"], ["remove", "box"], ["prune"],
+            ] {
                 let refused = try await user.cote(verb, after: change)
                 #expect(refused.code == 125)
                 #expect(refused.told?.message.contains(message) == true, "\(refused.errors)")
