@@ -74,8 +74,7 @@ import Testing
     @Test(arguments: Machine.all)
     func `with control groups v2 runc holds what crun does`(machine: Machine) async throws {
         let facts = try await machine.facts()
-        #expect(
-            facts["runc-doctor"].hasPrefix("0 ok ") && facts["runc-doctor"].contains("(/usr/runc/runc runc version"))
+        #expect(facts["runc-create"] == "made", "\(facts["runc-create"])")
         #expect(facts["runc-limits"] == Self.limits)
         #expect(facts["runc-hog-code"] == "137")
     }
