@@ -109,6 +109,13 @@ import Testing
     @Test(arguments: [
         ("mount --bind /dev/null /etc/subuid", "/etc/subuid has no 65536 ids in a row for cote-test", "usermod"),
         ("mount --bind /dev/null /etc/subgid", "/etc/subgid has no 65536 ids in a row for cote-test", "usermod"),
+        (
+            """
+            file=$(mktemp) && chmod 644 $file && mount --bind $file /etc/subuid && rm $file && printf '%s\\n' \
+            cote-test:4294967290:65536 cote-test:1:65535 other:1:65536 ::: cote-test:a:b cote-test:-1:65536 \
+            cote-test:99999999999:65536 cote-test > /etc/subuid
+            """, "/etc/subuid has no 65536 ids in a row for cote-test", "usermod"
+        ),
         ("mount --bind /dev/null /usr/bin/newuidmap", "newuidmap is needed", "apt-get install uidmap"),
         ("mount --bind /dev/null /usr/bin/newgidmap", "newgidmap is needed", "apt-get install uidmap"),
         (
