@@ -9,7 +9,8 @@ import Glibc
 /// The runtime leaves as soon as the sandbox runs; the agent is then the keeper's own child and holds one end of the
 /// channel as descriptor 3.
 public struct OCIDriver: SandboxDriver {
-    private static let containerName = "box"
+    /// Of no group beside the sandbox's own: with v2, runc would use one of that name which it need not make.
+    private static let containerName = "sandbox"
 
     /// A driver that starts what each plan names; it keeps nothing of its own.
     public init() {}

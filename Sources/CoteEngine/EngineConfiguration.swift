@@ -37,8 +37,8 @@ public struct EngineConfiguration: Hashable, Sendable {
     }
 
     /// The configuration that environment variables and this program's own place imply: `COTE_HOME`, `COTE_RUNTIME`,
-    /// `COTE_LIBEXEC` and `COTE_BINARIES` (a list with colons) where set; else the standard directories of the user, and `../libexec/cote` beside the
-    /// program, or the program's own directory in a build tree.
+    /// `COTE_LIBEXEC` and `COTE_BINARIES` (a list with colons) where set; else the standard directories of the user,
+    /// and `../libexec/cote` beside the program, or the program's own directory in a build tree.
     public static func standard() throws(CoteError) -> EngineConfiguration {
         let isRoot = Privilege.current == .root
         let data = variable("XDG_DATA_HOME") ?? variable("HOME").map { $0 + "/.local/share" }

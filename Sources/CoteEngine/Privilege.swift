@@ -7,8 +7,8 @@ import Synchronization
 public enum Privilege: String, Hashable, Sendable, Codable {
     /// The machine's root: everything that Cote promises.
     case root
-    /// Root of a user namespace and of nothing else: a user's own program, after `acquire`. All of that user's sandboxes
-    /// share one range of ids, and nothing holds them to memory, processes or processors.
+    /// Root of a user namespace and of nothing else: a user's own program, after `acquire`. All of that user's
+    /// sandboxes share one range of ids, and nothing holds them to memory, processes or processors.
     case rootless
     /// A user's program as it was started: it sees the user's sandboxes and runs commands in them, and does not create
     /// or remove any.

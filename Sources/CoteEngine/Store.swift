@@ -108,7 +108,7 @@ struct Store: Sendable {
         case ENOSPC, EDQUOT:
             return CoteError(.diskFull, "\(doing): \(error.reason)", hint: "cote prune frees what has ended")
         case EACCES, EPERM, EROFS:
-            let hint = geteuid() == 0 ? nil : "run cote as root; cote doctor says more"
+            let hint = Privilege.current == .root ? nil : "run cote as root; cote doctor says more"
             return CoteError(.noPermission, "\(doing): \(error.reason)", hint: hint)
         default: return CoteError(.internal, "\(doing): \(error)")
         }
@@ -136,7 +136,7 @@ enum UserRanges {
     /// The range behind all sandboxes', for those who decode images.
     static let workers = base(count)
 
-    /// Of all sandboxes of a user without root, who has one range and no more: they follow the user's own id, which is 0.
+    /// Of all sandboxes of a user without root, who has one range: it follows the user's own id, which is 0.
     static let shared: UInt32 = 1
 
     static func base(_ index: UInt32) -> UInt32 { first + index * SandboxSpec.userCount }

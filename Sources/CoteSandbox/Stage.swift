@@ -88,7 +88,7 @@ public struct Stage {
         }
         if !guards.holds(.privateTemporary) {
             try Files.makeDirectory(new + "/tmp", mode: 0o755)
-            try Mounts.bind("/tmp", to: new + "/tmp", [.readOnly, .noSetuid, .noDevices])
+            try Mounts.bind("/tmp", to: new + "/tmp", recursive: true, [.readOnly, .noSetuid, .noDevices])
         }
         try Mounts.changeRoot(to: new)
     }

@@ -41,7 +41,9 @@ public enum UserNamespace {
         let groupWriter = try MapWriter(groups, own: getgid())
         // Where this fails the two see the end of their input and leave.
         try Namespaces.leave([.user])
-        let said = try userWriter.write() + groupWriter.write()
+        try userWriter.release()
+        try groupWriter.release()
+        let said = try userWriter.finish() + groupWriter.finish()
         guard has(min(users.count, groups.count), from: 1) else {
             let text = String(decoding: said, as: UTF8.self).split(separator: "\n").first.map(String.init)
             throw SystemError("write", code: EPERM, subject: text ?? "uid_map and gid_map")
@@ -123,9 +125,10 @@ private struct MapWriter: ~Copyable {
         close(writer.release())
     }
 
-    /// What the program said, which is nothing where it succeeded.
-    consuming func write() throws(SystemError) -> [UInt8] {
-        try start.write(all: [0x0a])
+    func release() throws(SystemError) { try start.write(all: [0x0a]) }
+
+    /// Waits; what the program said, which is nothing where it succeeded.
+    consuming func finish() throws(SystemError) -> [UInt8] {
         let said = try words.readAll(limit: 4096)
         // Collected already where this program ignores the end of children; the map itself tells more.
         _ = try? child.wait()

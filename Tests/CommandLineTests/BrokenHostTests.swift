@@ -52,7 +52,8 @@ import Testing
             let report = try await Engine(configuration).showClass("container")
             #expect(report.program == "/usr/sbin/runc" && report.version?.hasPrefix("runc version") == true)
             #expect(report.capabilities.count > 1)
-            for capability in report.capabilities { #expect(capability.isProved, "\(capability)") }
+            let lacking = Privilege.current == .root ? [] : ["own-range", "limits"]
+            #expect(report.capabilities.filter { !$0.isProved }.map(\.name) == lacking)
             // What others may change is not passed over for it.
             let place = bench.directory + "/bin"
             try Files.makeDirectory(place)
@@ -80,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `without the privilege the program says what it needs`() async throws {
+    @Test(.requires(.machine)) func `without the privilege the program says what it needs`() async throws {
         try await Workbench.with { bench in
             let place = bench.directory + "/nobody"
             try Files.makeDirectory(place)
@@ -97,18 +98,12 @@ import Testing
                 #expect(refused.told != nil && refused.told?.hint?.contains("root") == true, "\(refused.errors)")
                 let asObject = try await asNobody([arguments[0], "--json"] + arguments.dropFirst(), place + "/home")
                 #expect(asObject.toldJSON?.code == "no-permission")
-                // Somebody else's state.
-                let foreign = try await asNobody(arguments, bench.home)
-                #expect(foreign.code == 125 && foreign.told?.hint?.contains("root") == true, "\(foreign.errors)")
             }
-            for folder in ["sandboxes", "names", "ranges"] {
-                #expect(try Files.list("\(place)/home/\(folder)").isEmpty)
-            }
-            #expect(try Files.list(place + "/run").isEmpty)
+            #expect(try Files.list(place).isEmpty)
         }
     }
 
-    @Test func `on a full disk nothing is half created`() async throws {
+    @Test(.requires(.machine)) func `on a full disk nothing is half created`() async throws {
         try await Workbench.with { bench in
             try await bench.withSmallHome { fill, free in
                 try fill()
@@ -124,7 +119,9 @@ import Testing
         }
     }
 
-    @Test func `a disk that fills while a command writes ends the sandbox and keeps its journal`() async throws {
+    @Test(.requires(.machine)) func `a disk that fills while a command writes ends the sandbox and keeps its journal`()
+        async throws
+    {
         try await Workbench.with { bench in
             try await bench.withSmallHome { fill, free in
                 #expect(try await bench.cote(["create", "host", "--name", "box"]).code == 0)

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `used up memory and a full journal are told`() async throws {
+    @Test(.requires(.limits)) func `used up memory and a full journal are told`() async throws {
         try await Workbench.with { bench in
             let memory = try await bench.cote([
                 "run", "host", "--memory", "64m", "--", "tail", "-n", "1", "/dev/zero",

@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `what was asked for is what is shown`(sandboxClass: SandboxClass) async throws {
         try await Workbench.withEngine { engine in
             let limits = Limits(

@@ -8,7 +8,7 @@ import Testing
 
 /// What a sandbox may use, and what happens when that is used up.
 @Suite(.triesClasses) struct LimitTests {
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `a command that takes too much memory is killed and the sandbox lives`(
         sandboxClass: SandboxClass
     ) async throws {
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `a shell reports that its child was killed for memory`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(memory: .mebibytes(64))) { trial in
             let output = try await trial.shell("tail -n 1 /dev/zero")
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `a file in memory cannot take the sandbox's memory`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(memory: .mebibytes(64))) { trial in
             let output = try await trial.shell("head -c 48M /dev/zero > /tmp/large; rm /tmp/large; echo alive")
@@ -60,7 +60,7 @@ import Testing
     }
 
     /// What starts a sandbox takes more than that, and must be gone before.
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `the least limits that may be given suffice for a command, each time`(
         sandboxClass: SandboxClass
     ) async throws {
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `there are never more processes than the limit`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(processes: 16)) { trial in
             let script = """
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test(arguments: SandboxClass.tried)
+    @Test(.requires(.limits), arguments: SandboxClass.tried)
     func `a share of a processor is not exceeded`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, Limits(milliCPUs: 100)) { trial in
             // Its own processor time in hundredths of a second, over at least as long a time.

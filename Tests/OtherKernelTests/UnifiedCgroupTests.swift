@@ -2,7 +2,7 @@ import CoteTestSupport
 import Testing
 
 /// Cote on a machine with Debian's own kernel and control groups v2, which nobody else looks after.
-@Suite(.requires(.root, .crun, .qemu)) struct UnifiedCgroupTests {
+@Suite(.requires(.root, .crun, .runc, .qemu)) struct UnifiedCgroupTests {
     private static let limits = "memory.max=67108864 memory.swap.max=0 pids.max=34 cpu.max=50000 100000"
 
     @Test(arguments: Machine.all)
@@ -62,13 +62,33 @@ import Testing
     @Test(arguments: Machine.all)
     func `with control groups v2 nothing is left of a sandbox, however it ended`(machine: Machine) async throws {
         let facts = try await machine.facts()
-        for end in ["doctor", "run", "stop", "bomb", "killed", "remove"] {
+        for end in ["doctor", "run", "stop", "bomb", "killed", "remove", "runc", "rootless"] {
             #expect(facts["traces-of-\(end)"] == "", "\(end)")
         }
         // Before anybody looked.
         #expect(facts["processes-of-killed"] == "")
         #expect(facts["killed"] == "died (keeper-lost)")
         #expect(facts["after-kill"] == "alive")
+    }
+
+    @Test(arguments: Machine.all)
+    func `with control groups v2 runc holds what crun does`(machine: Machine) async throws {
+        let facts = try await machine.facts()
+        #expect(facts["runc-create"] == "made", "\(facts["runc-create"])")
+        #expect(facts["runc-limits"] == Self.limits)
+        #expect(facts["runc-hog-code"] == "137")
+    }
+
+    @Test(arguments: Machine.all)
+    func `on another kernel a user without root has sandboxes too`(machine: Machine) async throws {
+        let facts = try await machine.facts()
+        let doctor = facts["rootless-doctor"]
+        #expect(doctor.contains("ok    privileges: rootless") && doctor.contains("ok    class container: own-users"))
+        #expect(doctor.contains("FAIL  cgroups: not this user's") && doctor.contains("FAIL  class container: limits"))
+        #expect(facts["rootless-over-runc"] == "0")
+        #expect(facts["rootless-exec"] == "new 0")
+        #expect(facts["rootless-owner"] == "100000")
+        #expect(facts["rootless-limit"].contains("limit-unsupported"), "\(facts["rootless-limit"])")
     }
 
     @Test(arguments: Machine.all)

@@ -28,7 +28,8 @@ enum Arena {
         return try await outcome(of: attempt, programs: programs)
     }
 
-    private static let limits = Limits(memory: .mebibytes(96), processes: 48)
+    private static let limits =
+        Requirement.limits.isWanted ? Limits(memory: .mebibytes(96), processes: 48) : Limits()
 
     private static func outcome(of attempt: Attempt, programs: String?) async throws -> Outcome {
         try await Workbench.with(programs: programs) { bench in

@@ -1,3 +1,4 @@
+import CoteEngine
 import CoteModel
 import Glibc
 
@@ -37,7 +38,8 @@ extension Attempt {
             "os.open('/proc/sys/kernel/shmmax', os.O_WRONLY); broke()"),
         Attempt(
             "opens the machine's settings for writing", .readOnlyKernel, also: [.userNamespace],
-            "os.open('/proc/sys/vm/swappiness', os.O_WRONLY); broke()"),
+            "os.open('/proc/sys/vm/swappiness', os.O_WRONLY); broke()"
+        ) { $0.isPossible = { Privilege.current == .root } },
         Attempt(
             "makes the agent the first to be killed for memory", .readOnlyKernel,
             """

@@ -1,4 +1,5 @@
 import CoteModel
+import CoteTestSupport
 import Testing
 
 /// One way in which hostile code might get out of its sandbox, or get at the agent or at another command.
@@ -47,4 +48,9 @@ struct Attempt: Sendable, CustomTestStringConvertible {
 
     /// Every attempt of the suite.
     static let all = files + kernel + devices + neighbours + limits + capabilities + calls + sockets + agent
+
+    /// Those whose guard is there to be tried: without root no sandbox has limits, which is refused and not tried.
+    static let tried = all.filter {
+        Requirement.limits.isWanted || ($0.guarded != .memoryLimit && $0.guarded != .processLimit)
+    }
 }

@@ -13,6 +13,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     case machine
     /// Control groups in which a sandbox can be held to its limits.
     case limits
+    /// The user `cote-test`, who has ids to hand on.
+    case rootless
     /// crun, or runc in its place.
     case crun
     /// runc, in a directory that has no crun.
@@ -34,6 +36,18 @@ public enum Requirement: String, Sendable, CaseIterable {
         return ((try? Files.list(place)) ?? []).filter { $0.hasPrefix(prefix) }.sorted().map { place + "/" + $0 }
     }
 
+    /// The ids of the user that `scripts/setup` makes for tests without root.
+    public static let ordinaryUser: (user: UInt32, group: UInt32)? = {
+        let accounts = (try? Files.readText("/etc/passwd")) ?? ""
+        let ranges = (try? Files.readText("/etc/subuid")) ?? ""
+        guard let line = accounts.split(separator: "\n").first(where: { $0.hasPrefix("cote-test:") }),
+            ranges.split(separator: "\n").contains(where: { $0.hasPrefix("cote-test:") })
+        else { return nil }
+        let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+        guard fields.count > 3, let user = UInt32(fields[2]), let group = UInt32(fields[3]) else { return nil }
+        return (user, group)
+    }()
+
     /// Where the classes' programs are taken from: what `COTE_BINARIES` says, so that the suites can be run once more
     /// over another runtime.
     static let binaryDirectories: [String] = {
@@ -51,6 +65,7 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .root: geteuid() == 0
         case .machine: Privilege.current == .root
         case .limits: geteuid() == 0 && Cgroup.layout().isUsable
+        case .rootless: Self.ordinaryUser != nil && access("/usr/bin/newuidmap", X_OK) == 0
         case .crun: Self.hasRuntime
         case .runc: access("/usr/sbin/runc", X_OK) == 0 && access("/usr/sbin/crun", F_OK) != 0
         case .btrfs: Self.hasFileSystem("btrfs") && access("/usr/sbin/mkfs.btrfs", X_OK) == 0

@@ -2,8 +2,8 @@ import CoteEngine
 import CoteModel
 import Glibc
 
-// Becomes another program as root of a user namespace of its own, as `cote` does for a user without root. With the tests
-// as that program, what they create has no more than such a user has.
+// Becomes another program as root of a user namespace of its own, as `cote` does for a user without root. With the
+// tests as that program, what they create has no more than such a user has.
 
 guard CommandLine.arguments.count > 1 else {
     print("usage: as-rootless PROGRAM ARGUMENT…")
