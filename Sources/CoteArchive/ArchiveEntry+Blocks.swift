@@ -18,7 +18,7 @@ extension ArchiveEntry {
         let seconds = UInt64(exactly: modified.tv_sec)
         let fits = header.setNumber(seconds ?? 0, ArchiveHeader.Field.modified)
         if !fits || seconds == nil || modified.tv_nsec != 0 {
-            records.add("mtime", Array(modified.decimal().utf8))
+            records.add("mtime", Array(ArchiveTime.decimal(modified).utf8))
         }
         for attribute in attributes { records.add("SCHILY.xattr." + attribute.name, attribute.value) }
         _ = header.setNumber(UInt64(mode), ArchiveHeader.Field.mode)
