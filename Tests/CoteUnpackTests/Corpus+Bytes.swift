@@ -79,8 +79,9 @@ extension CorpusTests {
         Attempt(what, .bomb, "", bytes: [TestMember(name: "z").with { _ = $0.setNumber(640 << 20, 124..<136) }.bytes])
             .set {
                 $0.compression = """
-                    (cat; head -c \(64 << 20) /dev/zero) | \(program) > 1.z; head -c \(64 << 20) /dev/zero | \(program) > n.z; \
-                    cat 1.z; for i in 1 2 3 4 5 6 7 8 9; do cat n.z; done; rm 1.z n.z; true
+                    { (cat; head -c \(64 << 20) /dev/zero) | \(program) > 1.z
+                head -c \(64 << 20) /dev/zero | \(program) > n.z; \
+                    cat 1.z; for i in 1 2 3 4 5 6 7 8 9; do cat n.z; done; rm 1.z n.z; }
                     """
             }
     }

@@ -81,7 +81,7 @@ import Testing
         Archived(what: "a fifo", reason: .unknownKind, entry: "f", members: index + [.kind("6", "f")]),
         Archived(what: "an absolute name", reason: .absolutePath, entry: "/x", members: index + [.file("/x")]),
         Archived(what: "a name that goes up", reason: .parentPath, entry: "../x", members: index + [.file("../x")]),
-        Archived(what: "twice", reason: .duplicate, entry: "index.json", members: index + [.file("./index.json")]),
+        Archived(what: "twice", reason: .duplicate, entry: "./index.json", members: index + [.file("./index.json")]),
         Archived(
             what: "a link out", reason: .linkLeaves, entry: "a/layer.tar",
             members: index + [.link("a/layer.tar", "../../b")]),
