@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 STAGE := $(CURDIR)/.build/stage
 SWIFT_SOURCES := Package.swift Sources Tests Benchmarks $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
-COTE_REQUIRE ?= root,machine,limits,crun,runc,rootless,btrfs,ext4,docutils,qemu
+COTE_REQUIRE ?= root,machine,limits,crun,runc,rootless,btrfs,ext4,umoci,skopeo,erofs,registry,docutils,images,qemu
 # The benchmark's numbers as JSON, and its other options: --runs N, --only ROW,…, --must-hold.
 BENCH_JSON ?= $(CURDIR)/.build/bench.json
 BENCH_FLAGS ?=
@@ -21,6 +21,7 @@ build:
 	swift build -c release --product cote-keeper
 	swift build -c release --product cote-agent
 	swift build -c release --product cote-registry
+	swift build -c release --product cote-unpack
 
 demo: build
 	scripts/setup demo
@@ -61,7 +62,7 @@ stage:
 layout:
 	bin=$$(swift build -c release --show-bin-path); \
 	install -D -s -m 755 "$$bin/cote" "$(ROOT)/bin/cote"; \
-	for program in cote-keeper cote-agent cote-registry; do \
+	for program in cote-keeper cote-agent cote-unpack cote-registry; do \
 	    install -D -s -m 755 "$$bin/$$program" "$(ROOT)/libexec/cote/$$program"; \
 	done
 

@@ -7,7 +7,7 @@ extension ArchiveEntry {
         var records = ArchiveRecords()
         var header = ArchiveHeader(kind: letter)
         let name = kind == .directory ? FilePath(path.bytes + [FilePath.slash]) : path
-        let map = data.map { Self.map($0) } ?? []
+        let map = data.map { Self.map($0, size: size) } ?? []
         if data != nil { addSparse(name, &records) }
         let stored = data == nil ? name : FilePath("GNUSparseFile.0/file")
         if !header.setName(stored) { records.add("path", stored.bytes) }
@@ -18,7 +18,7 @@ extension ArchiveEntry {
         let seconds = UInt64(exactly: modified.tv_sec)
         let fits = header.setNumber(seconds ?? 0, ArchiveHeader.Field.modified)
         if !fits || seconds == nil || modified.tv_nsec != 0 {
-            records.add("mtime", Array(modified.decimal().utf8))
+            records.add("mtime", Array(ArchiveTime.decimal(modified).utf8))
         }
         for attribute in attributes { records.add("SCHILY.xattr." + attribute.name, attribute.value) }
         _ = header.setNumber(UInt64(mode), ArchiveHeader.Field.mode)
@@ -27,7 +27,7 @@ extension ArchiveEntry {
     }
 
     /// Bytes of the member that the archive has, the map of a sparse file among them.
-    package var storedSize: UInt64 { storedSize(data.map { Self.map($0) } ?? []) }
+    package var storedSize: UInt64 { storedSize(data.map { Self.map($0, size: size) } ?? []) }
 
     private func storedSize(_ map: [UInt8]) -> UInt64 {
         data.map { $0.reduce(UInt64(map.count)) { $0 + $1.length } } ?? size
@@ -53,7 +53,10 @@ extension ArchiveEntry {
     }
 
     /// How many pieces, then the offset and length of each, a line each, filled up to a whole block.
-    private static func map(_ data: [ArchiveExtent]) -> [UInt8] {
+    /// A piece of nothing at the end is how GNU tar knows that a hole is last.
+    private static func map(_ data: [ArchiveExtent], size: UInt64) -> [UInt8] {
+        let isWhole = data.last.map { $0.offset + $0.length == size } ?? false
+        let data = isWhole ? data : data + [ArchiveExtent(offset: size, length: 0)]
         let lines = [UInt64(data.count)] + data.flatMap { [$0.offset, $0.length] }
         let text = lines.flatMap { Array("\($0)\n".utf8) }
         let rest = text.count % ArchiveHeader.blockSize

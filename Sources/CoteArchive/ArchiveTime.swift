@@ -1,11 +1,17 @@
 package import Glibc
 
+/// Times as archives and listings write them.
+package enum ArchiveTime {
+    /// Seconds with a fraction of `digits` (at most nine) digits, or of as few as it takes when that is `nil`.
+    package static func decimal(_ time: timespec, digits: Int? = nil) -> String { time.decimal(digits: digits) }
+}
+
 extension timespec {
     /// Leaves a time of a file as it is (`UTIME_OMIT`).
     package static var unchanged: timespec { timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2) }
 
     /// Seconds with a fraction of `digits` (at most nine) digits, or of as few as it takes when that is `nil`.
-    package func decimal(digits: Int? = nil) -> String {
+    fileprivate func decimal(digits: Int? = nil) -> String {
         // A moment before 1970 counts its nanoseconds forward from the second below it.
         let negative = tv_sec < 0
         let borrows = negative && tv_nsec > 0

@@ -30,8 +30,7 @@ enum FileListing {
     private static func line(_ name: FilePath, _ status: FileStatus, _ target: FilePath?) -> String {
         var line = "{" + field("name", name, encoding: "encoding")
         line += ",\"type\":\"" + word(status.kind) + "\",\"size\":\(status.size),\"mode\":\(status.permissions)"
-        let modified: timespec = status.modified
-        line += ",\"mtime\":" + modified.decimal(digits: 9)
+        line += ",\"mtime\":" + ArchiveTime.decimal(status.modified, digits: 9)
         if let target { line += "," + field("target", target, encoding: "target_encoding") }
         return line + "}\n"
     }

@@ -65,7 +65,8 @@ final class DirectoryWay {
         try attempt("mkdir", entry) { name.withCString { mkdirat(parent, $0, 0o755) } }
         changed()
         try push(name, try attempt("open", entry) { OpenedFile.open(name, flags, in: parent) }, entry)
-        try FileAttributes.dropPresets(last, entry, isDirectory: true, mode: 0o755)
+        let plain = ArchiveEntry(kind: .directory, path: entry, mode: 0o755, modified: timespec())
+        try FileAttributes.apply(plain, to: last, isNew: true)
         setTime(timespec())
         return true
     }

@@ -14,9 +14,8 @@ enum FileAttributes {
     static func apply(_ entry: ArchiveEntry, to descriptor: CInt, isNew: Bool) throws(UnpackFailure) {
         let path = entry.path
         if !isNew { try clear(descriptor, path) }
-        if !isNew || entry.user != 0 || entry.group != 0 {
-            try attempt("fchown", path) { fchown(descriptor, entry.user, entry.group) }
-        }
+        // Root's too: a directory with its set-group bit has given it another group.
+        try attempt("fchown", path) { fchown(descriptor, entry.user, entry.group) }
         let isDirectory = entry.kind == .directory
         try dropPresets(descriptor, path, isDirectory: isDirectory, mode: entry.mode)
         if !isNew || isDirectory || entry.mode & 0o7000 != 0 {

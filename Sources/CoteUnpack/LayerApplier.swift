@@ -219,10 +219,8 @@ final class LayerApplier {
     /// For what cannot be opened.
     private func finishByName(_ entry: ArchiveEntry, _ place: LayerPlace) throws(UnpackFailure) {
         let (parent, name) = (place.parent, place.name)
-        if entry.user != 0 || entry.group != 0 {
-            try attempt("fchownat", entry.path) {
-                name.withCString { fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
-            }
+        try attempt("fchownat", entry.path) {
+            name.withCString { fchownat(parent, $0, entry.user, entry.group, AT_SYMLINK_NOFOLLOW) }
         }
         if entry.kind == .fifo {
             try attempt("fchmodat", entry.path) { name.withCString { fchmodat(parent, $0, entry.mode, 0) } }

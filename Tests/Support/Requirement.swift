@@ -27,6 +27,11 @@ public enum Requirement: String, Sendable, CaseIterable {
     case docutils
     /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
     case qemu
+    /// What unpacks images beside Cote.
+    case umoci
+    case skopeo
+    /// `mkfs.erofs`, and a kernel that mounts what it makes.
+    case erofs
 
     /// The directories of the kernels that are there.
     public static var kernels: [String] { fixtures("kernel-") }
@@ -72,6 +77,9 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .ext4: Self.hasFileSystem("ext4") && access("/usr/sbin/mke2fs", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
+        case .umoci: access("/usr/bin/umoci", X_OK) == 0
+        case .skopeo: access("/usr/bin/skopeo", X_OK) == 0
+        case .erofs: access("/usr/bin/mkfs.erofs", X_OK) == 0 && Files.exists("/dev/loop-control")
         }
     }
 
