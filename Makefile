@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 STAGE := $(CURDIR)/.build/stage
 SWIFT_SOURCES := Package.swift Sources Tests Benchmarks $(wildcard Examples)
 # What a test may not skip for want of it: scripts/setup has installed it.
-COTE_REQUIRE ?= root,crun,docutils,qemu
+COTE_REQUIRE ?= root,crun,docutils,qemu,registry,skopeo
 # The benchmark's numbers as JSON, and its other options: --runs N, --only ROW,…, --must-hold.
 BENCH_JSON ?= $(CURDIR)/.build/bench.json
 BENCH_FLAGS ?=

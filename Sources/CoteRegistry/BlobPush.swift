@@ -48,6 +48,10 @@ struct BlobPush: Sendable {
     private struct Place: Sendable {
         var address: WebAddress
         var offset: UInt64
+        /// Whether this is the end of a piece.
+        var isEnd = true
+
+        func isWorthwhile(after other: Place) -> Bool { isEnd || offset >= other.offset + 1 << 20 }
     }
 
     private func upload() async throws {
@@ -61,7 +65,10 @@ struct BlobPush: Sendable {
         var patience = client.patience()
         while place.offset < blob.size {
             do {
-                place = try await sendPiece(place)
+                let next = try await sendPiece(place)
+                // A registry that takes next to nothing of each piece would have it all sent for ever.
+                guard next.isWorthwhile(after: place) else { throw Self.stuck }
+                place = next
                 patience.renew()
             } catch let failure as RegistryFailure {
                 try await patience.pause(after: failure)
@@ -88,10 +95,16 @@ struct BlobPush: Sendable {
                     meter.update(offset)
                 }
                 return .stream(pieces, length: .known(Int64(clamping: range.count)))
-            }, accepted: [202])
+            }, accepted: [202, 404, 416])
         return try await client.exchange(call) { response, address, _ in
-            Place(
-                address: try client.location(response, from: address), offset: try reached(response, sent: end) ?? end)
+            switch response.status {
+            case .accepted:
+                let offset = try reached(response, sent: end) ?? end
+                let next = try client.location(response, from: address)
+                return Place(address: next, offset: offset, isEnd: offset == end)
+            case .notFound: throw Self.lost
+            default: throw Self.stuck
+            }
         }
     }
 
@@ -126,6 +139,9 @@ struct BlobPush: Sendable {
     }
 
     private static let lost = RegistryFailure(.serverFailed, "the registry has lost the upload", isTransient: true)
+
+    private static let stuck = RegistryFailure(
+        .serverFailed, "the registry does not take what is sent", isTransient: true)
 
     private func finish(_ place: Place) async throws {
         let call = RegistryCall(

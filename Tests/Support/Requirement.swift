@@ -11,6 +11,9 @@ public enum Requirement: String, Sendable, CaseIterable {
     case docutils
     /// QEMU, and a kernel that `scripts/fetch-kernel` fetches.
     case qemu
+    /// Debian's `docker-registry`, with what makes certificates and passwords for it.
+    case registry
+    case skopeo
 
     /// The directories of the kernels that are there.
     public static var kernels: [String] { fixtures("kernel-") }
@@ -25,6 +28,9 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .root: geteuid() == 0
         case .crun: access("/usr/bin/crun", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
+        case .registry:
+            ["docker-registry", "htpasswd", "openssl"].allSatisfy { access("/usr/bin/" + $0, X_OK) == 0 }
+        case .skopeo: access("/usr/bin/skopeo", X_OK) == 0
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         }
     }
