@@ -64,15 +64,17 @@ struct BlobPush: Sendable {
         }
         var patience = client.patience()
         while place.offset < blob.size {
-            do {
-                let next = try await sendPiece(place)
-                // A registry that takes next to nothing of each piece would have it all sent for ever.
-                guard next.isWorthwhile(after: place) else { throw Self.stuck }
-                place = next
-                patience.renew()
-            } catch let failure as RegistryFailure {
+            let before = place
+            do { place = try await sendPiece(before) } catch let failure as RegistryFailure {
                 try await patience.pause(after: failure)
-                place = try await ask(place)
+                place = try await ask(before, because: failure)
+                continue
+            }
+            if place.isWorthwhile(after: before) {
+                patience.renew()
+            } else {
+                // A registry that takes next to nothing of each piece would have it all sent for ever.
+                try await patience.pause(after: Self.stuck)
             }
         }
         guard blob.size == 0 || source.digest == blob.digest else {
@@ -109,7 +111,7 @@ struct BlobPush: Sendable {
     }
 
     /// Learns how far an upload got whose last piece failed.
-    private func ask(_ place: Place) async throws -> Place {
+    private func ask(_ place: Place, because failure: RegistryFailure) async throws -> Place {
         let call = RegistryCall(method: .GET, address: place.address, accepted: [204, 202, 200])
         do {
             return try await client.retrying {
@@ -121,8 +123,8 @@ struct BlobPush: Sendable {
                 }
             }
         } catch let refusal as RegistryFailure where refusal.reason == .notFound || refusal.reason == .badAnswer {
-            // It is gone, or stands where it cannot go on.
-            throw Self.lost
+            // It is gone, or stands where it cannot go on; why it failed is still the reason.
+            throw RegistryFailure(failure.reason, failure.message, isTransient: true)
         }
     }
 

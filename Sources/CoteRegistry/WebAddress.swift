@@ -10,6 +10,11 @@ struct WebAddress: Hashable, Sendable {
         var host: String
         var port: UInt16
 
+        /// Whether the host is an address and no name.
+        var isAddress: Bool {
+            host.hasPrefix("[") || host.split(separator: ".").last?.utf8.allSatisfy { $0 <= 0x39 } == true
+        }
+
         /// For people: without the port where it is the scheme's own.
         var name: String { port == (isPlain ? 80 : 443) ? host : "\(host):\(port)" }
     }

@@ -25,6 +25,12 @@ import Testing
             #expect(try await resolve(scene, registry.host, trusting: own.certificate).refusal == .notFound)
             let named = try await resolve(scene, "localhost:\(registry.port)", trusting: own.certificate)
             #expect(named.refusal == .certificate)
+            // Neither does an address that is a name's stand for the name.
+            let other = try await Certificate.make(scene, "other", "DNS:localhost,DNS:*.example")
+            let second = try await RealRegistry.start(scene, certificate: other)
+            let right = try await resolve(scene, "localhost:\(second.port)", trusting: other.certificate)
+            #expect(right.refusal == .notFound)
+            #expect(try await resolve(scene, second.host, trusting: other.certificate).refusal == .certificate)
             let plain = try await resolve(scene, registry.host, isPlain: true)
             #expect(plain.refusal == .badAnswer)
         }

@@ -3,6 +3,19 @@ import Testing
 
 @testable import CoteRegistry
 
+@Suite struct `Names in certificates` {
+    @Test(arguments: [
+        ("ghcr.io", "ghcr.io", true), ("GHCR.io", "ghcr.io", true), ("ghcr.io", "ghcr.io.", true),
+        ("*.ghcr.io", "a.ghcr.io", true), ("*.ghcr.io", "a.b.ghcr.io", false), ("*.ghcr.io", "ghcr.io", false),
+        ("*.ghcr.io", ".ghcr.io", false), ("*.io", "ghcr.io", false), ("*", "ghcr", false), ("*.", "ghcr.", false),
+        ("g*.io", "ghcr.io", false), ("ghcr.io\0.evil.example", "ghcr.io", false), ("", "", false),
+        ("*.*.io", "a.b.io", false),
+    ])
+    func `cover hosts`(_ name: String, _ host: String, _ isCovered: Bool) {
+        #expect(CertificateName.covers(name.utf8, host: host) == isCovered)
+    }
+}
+
 @Suite struct Challenges {
     @Test(
         arguments: [

@@ -79,6 +79,20 @@ import Testing
         }
     }
 
+    @Test func `is not needed when the registry stops taking what is sent`() async throws {
+        try await Scene.with { scene in
+            let registry = try await RealRegistry.start(scene)
+            let relay = try StoppingRelay(scene, to: registry.port, stopping: .toServer, after: 100_000)
+            let bytes = [UInt8](repeating: 7, count: 30_000_000)
+            let push = RegistryRequest.test(relay.host, .push([.init(bytes)], manifests: [])) {
+                $0.idleSeconds = 1
+                $0.attempts = 1
+            }
+            let outcome = try await Errand.run(scene, push, [try scene.file("blob", bytes)])
+            #expect(outcome.refusal == .timeout, "\(outcome.message)")
+        }
+    }
+
     @Test func `leaves what is whole, of which nothing is fetched again`() async throws {
         try await Scene.with { scene in
             let bytes = sampleBytes(1000)

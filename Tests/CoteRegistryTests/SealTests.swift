@@ -46,7 +46,7 @@ import Testing
                 let fields = status(try Files.readText("/proc/\(errand.pid)/task/\(thread)/status"))
                 #expect(fields["Seccomp"] == "2")
                 #expect(fields["NoNewPrivs"] == "1")
-                for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+                for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
                     #expect(fields[set]?.allSatisfy { $0 == "0" } == true, "\(set) \(fields[set] ?? "")")
                 }
             }
