@@ -108,6 +108,23 @@ import Testing
         }
     }
 
+    @Test func `for a push is asked for once, with all that it needs`() async throws {
+        try await Scene.with { scene in
+            let server = try FakeServer(scene) { request, connection in
+                if request.target.hasPrefix("/token") {
+                    let isWhole = request.target.hasSuffix("scope=repository%3Ateam%2Fapp%3Apull%2Cpush")
+                    return connection.reply(200, [], #"{"token":"\#(isWhole ? "good" : "bad")"}"#)
+                }
+                if request.headers["authorization"] == "Bearer good" { return connection.reply(200) }
+                let challenge = "Bearer realm=\"/token\",scope=\"repository:team/app:pull\""
+                connection.reply(401, [("WWW-Authenticate", challenge)])
+            }
+            let push = RegistryRequest.test(server.host, .push([.init([1])], manifests: []))
+            #expect(try await Errand.run(scene, push, [try scene.file("blob", [1])]).isDone)
+            #expect(server.requests.count == 3)
+        }
+    }
+
     @Test func `is not sent along to another host, not even to another port of the same`() async throws {
         try await Scene.with { scene in
             let other = try FakeServer(scene) { request, connection in

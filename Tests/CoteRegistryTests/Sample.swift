@@ -26,7 +26,8 @@ struct Sample: Sendable {
             #"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[\#(diffs)]}}"#.utf8
         )
         func descriptor(_ type: String, _ bytes: [UInt8]) -> String {
-            #"{"mediaType":"application/vnd.oci.image.\#(type)","digest":"\#(Digest.of(bytes))","size":\#(bytes.count)}"#
+            #"{"mediaType":"application/vnd.oci.image.\#(type)","digest":"\#(Digest.of(bytes))","#
+                + #""size":\#(bytes.count)}"#
         }
         let list = layers.map { descriptor("layer.v1.tar+gzip", $0) }.joined(separator: ",")
         let head = #"{"schemaVersion":2,"mediaType":"\#(manifestType)","config":"#
