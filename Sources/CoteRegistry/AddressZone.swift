@@ -13,8 +13,8 @@ enum AddressZone: Equatable, Sendable {
         self = address.ipAddress.flatMap(Self.init(written:)) ?? .loopback
     }
 
-    /// Of a host that is written as an address, or is `localhost`; `nil` for other names. Forms that the C library
-    /// takes besides, such as `0x7f.1`, count as names: their connection is looked at when it stands.
+    /// Of a host that is written as an address, or is `localhost`; `nil` for other names:
+    /// their connection is looked at when it stands.
     init?(host: String) {
         if host == "localhost" || host.hasSuffix(".localhost") {
             self = .loopback

@@ -11,12 +11,14 @@ actor Authorizer {
     private let connections: Connections
     private let credentials: RegistryRequest.Credentials?
     private let repository: String
+    private let actions: String
     private var current: String?
 
-    init(_ connections: Connections, _ credentials: RegistryRequest.Credentials?, repository: String) {
+    init(_ connections: Connections, _ request: RegistryRequest) {
         self.connections = connections
-        self.credentials = credentials
-        self.repository = repository
+        credentials = request.credentials
+        repository = request.repository
+        if case .push = request.work { actions = "pull,push" } else { actions = "pull" }
     }
 
     /// What the last 401 led to; `nil` as long as nothing asked.
@@ -61,13 +63,19 @@ actor Authorizer {
                 || AddressZone(host: realm.origin.host) == .loopback
         else { throw RegistryFailure(.badRedirect, "the token service \(realm.origin.name) is without TLS") }
         var fields: [(String, String)] = []
-        for name in ["service", "scope"] {
-            if let value = challenge.parameters[name], !value.isEmpty { fields.append((name, value)) }
-        }
-        if challenge.parameters["scope"] == nil { fields.append(("scope", "repository:\(repository):pull")) }
+        if let service = challenge.parameters["service"], !service.isEmpty { fields.append(("service", service)) }
+        fields.append(("scope", scope(challenge.parameters["scope"])))
         let response = try await ask(realm, fields)
         guard response.status == .ok else { throw Self.failure(response, realm.origin.name) }
         return "Bearer " + (try await Self.token(in: response))
+    }
+
+    /// What the registry names, but for its own repository all that this errand will do there: requests side by side
+    /// need different rights, and one token is for all of them.
+    private func scope(_ named: String?) -> String {
+        let own = "repository:\(repository):"
+        guard let named, !named.isEmpty else { return own + actions }
+        return named.split(separator: " ").map { $0.hasPrefix(own) ? own + actions : String($0) }.joined(separator: " ")
     }
 
     private func ask(_ realm: WebAddress, _ fields: [(String, String)]) async throws -> HTTPClientResponse {

@@ -48,6 +48,10 @@ struct BlobPush: Sendable {
     private struct Place: Sendable {
         var address: WebAddress
         var offset: UInt64
+        /// Whether this is the end of a piece.
+        var isEnd = true
+
+        func isWorthwhile(after other: Place) -> Bool { isEnd || offset >= other.offset + 1 << 20 }
     }
 
     private func upload() async throws {
@@ -60,12 +64,17 @@ struct BlobPush: Sendable {
         }
         var patience = client.patience()
         while place.offset < blob.size {
-            do {
-                place = try await sendPiece(place)
-                patience.renew()
-            } catch let failure as RegistryFailure {
+            let before = place
+            do { place = try await sendPiece(before) } catch let failure as RegistryFailure {
                 try await patience.pause(after: failure)
-                place = try await ask(place)
+                place = try await ask(before, because: failure)
+                continue
+            }
+            if place.isWorthwhile(after: before) {
+                patience.renew()
+            } else {
+                // A registry that takes next to nothing of each piece would have it all sent for ever.
+                try await patience.pause(after: Self.stuck)
             }
         }
         guard blob.size == 0 || source.digest == blob.digest else {
@@ -88,15 +97,21 @@ struct BlobPush: Sendable {
                     meter.update(offset)
                 }
                 return .stream(pieces, length: .known(Int64(clamping: range.count)))
-            }, accepted: [202])
+            }, accepted: [202, 404, 416])
         return try await client.exchange(call) { response, address, _ in
-            Place(
-                address: try client.location(response, from: address), offset: try reached(response, sent: end) ?? end)
+            switch response.status {
+            case .accepted:
+                let offset = try reached(response, sent: end) ?? end
+                let next = try client.location(response, from: address)
+                return Place(address: next, offset: offset, isEnd: offset == end)
+            case .notFound: throw Self.lost
+            default: throw Self.stuck
+            }
         }
     }
 
     /// Learns how far an upload got whose last piece failed.
-    private func ask(_ place: Place) async throws -> Place {
+    private func ask(_ place: Place, because failure: RegistryFailure) async throws -> Place {
         let call = RegistryCall(method: .GET, address: place.address, accepted: [204, 202, 200])
         do {
             return try await client.retrying {
@@ -108,8 +123,8 @@ struct BlobPush: Sendable {
                 }
             }
         } catch let refusal as RegistryFailure where refusal.reason == .notFound || refusal.reason == .badAnswer {
-            // It is gone, or stands where it cannot go on.
-            throw Self.lost
+            // It is gone, or stands where it cannot go on; why it failed is still the reason.
+            throw RegistryFailure(failure.reason, failure.message, isTransient: true)
         }
     }
 
@@ -126,6 +141,9 @@ struct BlobPush: Sendable {
     }
 
     private static let lost = RegistryFailure(.serverFailed, "the registry has lost the upload", isTransient: true)
+
+    private static let stuck = RegistryFailure(
+        .serverFailed, "the registry does not take what is sent", isTransient: true)
 
     private func finish(_ place: Place) async throws {
         let call = RegistryCall(

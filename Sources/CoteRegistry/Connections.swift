@@ -6,35 +6,23 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// The HTTP clients: one for the registry itself, one for wherever it sends us. What is connected to is checked when
-/// the connection stands, by its address and not by its name, so that a name cannot mean one thing to the check and
-/// another to the connection.
+/// The HTTP clients, one for each host that is spoken to: the registry, and wherever it leads. Whom a connection has
+/// reached is checked when it stands, by address and certificate and not by name alone, so that a name cannot mean one
+/// thing to a check and another to the connection.
 final class Connections: Sendable {
     let home: WebAddress.Origin
-    private let direct: HTTPClient
-    private let elsewhere: HTTPClient
+    private let configuration: HTTPClient.Configuration
+    private let clients = Mutex<[WebAddress.Origin: HTTPClient]>([:])
     private let zone: ZoneRecord
+
+    /// Registries spread over a few hosts, not over many.
+    private static let mostHosts = 16
 
     /// - Parameter authorities: a file of certificates to trust instead of the machine's own.
     init(home: WebAddress.Origin, _ options: RegistryRequest.Options, authorities: String?) {
         self.home = home
-        let zone = ZoneRecord(AddressZone(host: home.host))
-        self.zone = zone
-        var configuration = Self.configuration(options, authorities: authorities)
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            if let address = channel.remoteAddress { zone.set(AddressZone(address)) }
-            return channel.eventLoop.makeSucceededVoidFuture()
-        }
-        let group = MultiThreadedEventLoopGroup.singleton
-        direct = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            if let address = channel.remoteAddress, zone.mayLead(to: AddressZone(address)) {
-                return channel.eventLoop.makeSucceededVoidFuture()
-            }
-            channel.close(promise: nil)
-            return channel.eventLoop.makeFailedFuture(Self.tooNear)
-        }
-        elsewhere = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+        zone = ZoneRecord(AddressZone(host: home.host))
+        configuration = Self.configuration(options, authorities: authorities)
     }
 
     private static func configuration(
@@ -53,6 +41,47 @@ final class Connections: Sendable {
         return configuration
     }
 
+    private func client(for origin: WebAddress.Origin) throws -> HTTPClient {
+        try clients.withLock { clients in
+            if let client = clients[origin] { return client }
+            guard clients.count < Self.mostHosts else {
+                throw RegistryFailure(.badRedirect, "the registry leads to too many hosts")
+            }
+            var configuration = configuration
+            configuration.http1_1ConnectionDebugInitializer = { [isHome = origin == home, zone] channel in
+                guard let address = channel.remoteAddress else { return Self.refuse(channel, Self.tooNear) }
+                if isHome {
+                    zone.set(AddressZone(address))
+                } else if !zone.mayLead(to: AddressZone(address)) {
+                    return Self.refuse(channel, Self.tooNear)
+                }
+                return Self.checkCertificate(channel, origin)
+            }
+            let group = MultiThreadedEventLoopGroup.singleton
+            let client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+            clients[origin] = client
+            return client
+        }
+    }
+
+    /// NIOSSL, which has found the certificate to be signed by somebody known, lets the address of a connection stand
+    /// for the name as well. Whoever has a certificate for an address and can make the name lead there would pass.
+    private static func checkCertificate(_ channel: any Channel, _ origin: WebAddress.Origin) -> EventLoopFuture<Void> {
+        guard !origin.isPlain, !origin.isAddress else { return channel.eventLoop.makeSucceededVoidFuture() }
+        return channel.nioSSL_peerCertificate().flatMap { certificate in
+            let names = certificate?._subjectAlternativeNames().filter { $0.nameType == .dnsName } ?? []
+            let isNamed = names.contains { CertificateName.covers($0.contents, host: origin.host) }
+            if isNamed { return channel.eventLoop.makeSucceededVoidFuture() }
+            let host = origin.name
+            return refuse(channel, RegistryFailure(.certificate, "the certificate of \(host) is for another name"))
+        }
+    }
+
+    private static func refuse(_ channel: any Channel, _ failure: RegistryFailure) -> EventLoopFuture<Void> {
+        channel.close(promise: nil)
+        return channel.eventLoop.makeFailedFuture(failure)
+    }
+
     static let tooNear = RegistryFailure(
         .badRedirect, "the registry leads to an address of this machine or of its own link")
 
@@ -64,8 +93,8 @@ final class Connections: Sendable {
         request.method = method
         request.headers = headers
         request.body = body
-        let client = address.origin == home ? direct : elsewhere
         do {
+            let client = try client(for: address.origin)
             // The exchange's own watch ends it; this is only so that the client has no shorter idea.
             return try await client.execute(request, deadline: .distantFuture)
         } catch let error as CancellationError {
@@ -87,8 +116,7 @@ final class Connections: Sendable {
     }
 
     func shutdown() async {
-        try? await direct.shutdown()
-        try? await elsewhere.shutdown()
+        for client in clients.withLock({ Array($0.values) }) { try? await client.shutdown() }
     }
 }
 

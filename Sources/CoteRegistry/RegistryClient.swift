@@ -27,7 +27,7 @@ final class RegistryClient: Sendable {
 
     init(_ request: RegistryRequest, home: WebAddress.Origin, authorities: String?) {
         connections = Connections(home: home, request.options, authorities: authorities)
-        authorizer = Authorizer(connections, request.credentials, repository: request.repository)
+        authorizer = Authorizer(connections, request)
         options = request.options
         root = WebAddress(home, "/v2/\(request.repository)/")
     }

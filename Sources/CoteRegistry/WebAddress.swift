@@ -1,3 +1,5 @@
+import Glibc
+
 /// An `http` or `https` address, taken apart. Whatever a registry writes is hostile, so this is a narrow reading of
 /// RFC 3986: no user, no fragment, no byte outside printable ASCII.
 struct WebAddress: Hashable, Sendable {
@@ -7,6 +9,11 @@ struct WebAddress: Hashable, Sendable {
         /// In lower case; an IPv6 address in brackets.
         var host: String
         var port: UInt16
+
+        /// Whether the host is an address and no name.
+        var isAddress: Bool {
+            host.hasPrefix("[") || host.split(separator: ".").last?.utf8.allSatisfy { $0 <= 0x39 } == true
+        }
 
         /// For people: without the port where it is the scheme's own.
         var name: String { port == (isPlain ? 80 : 443) ? host : "\(host):\(port)" }
@@ -85,8 +92,15 @@ extension WebAddress.Origin {
             return host.utf8.count > 3
                 && host.dropFirst().dropLast().utf8.allSatisfy { isHexadecimal($0) || $0 == 0x3a || $0 == 0x2e }
         }
-        return !host.isEmpty && host.utf8.count <= 253
-            && host.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }
+        guard !host.isEmpty, host.utf8.count <= 253,
+            host.utf8.allSatisfy({ isLetterOrDigit($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f })
+        else { return false }
+        // What ends in a number is an address, and of those only the usual form: the C library takes 0x7f.1 too.
+        guard let last = host.split(separator: ".").last, last.first?.isNumber == true,
+            last.hasPrefix("0x") || last.utf8.allSatisfy({ $0 <= 0x39 })
+        else { return true }
+        var address: UInt32 = 0
+        return inet_pton(AF_INET, String(host), &address) == 1
     }
 
     private static func isHexadecimal(_ byte: UInt8) -> Bool {

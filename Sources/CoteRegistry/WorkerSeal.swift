@@ -38,7 +38,7 @@ enum WorkerSeal {
         .getpid, .gettid, .getppid, .getuid, .geteuid, .getgid, .getegid, .tgkill, .exit, .exit_group, .rt_sigaction,
         .rt_sigprocmask, .rt_sigreturn, .rt_sigsuspend, .sigaltstack, .restart_syscall, .set_robust_list, .rseq,
         .sched_getaffinity,
-        .sched_getparam, .sched_getscheduler, .sysinfo, .uname, .getrusage, .prlimit64, .getrlimit,
+        .sched_getparam, .sched_getscheduler, .setpriority, .sysinfo, .uname, .getrusage, .prlimit64, .getrlimit,
     ]
 
     private static let memory: [SystemCall] = [
@@ -54,7 +54,7 @@ enum WorkerSeal {
         (.clone, .inspect([SystemCallCase(tests: [thread], verdict: .allow)], otherwise: .fail(EPERM))),
         // Its flags are in memory, out of the filter's sight; the C library then takes clone.
         (.clone3, .fail(ENOSYS)),
-        (.prctl, .inspect([SystemCallCase(tests: [threadName], verdict: .allow)], otherwise: .fail(EPERM))),
+        (.prctl, .inspect(names, otherwise: .fail(EPERM))),
     ]
 
     /// Neither writing nor creating; O_TMPFILE needs one of the two.
@@ -74,5 +74,8 @@ enum WorkerSeal {
     }()
 
     private static let thread = ArgumentTest(index: 0, mask: 0x10000, value: 0x10000)  // CLONE_THREAD
-    private static let threadName = ArgumentTest(index: 0, value: 15)  // PR_SET_NAME
+    /// Of threads: PR_SET_NAME and PR_GET_NAME.
+    private static let names = [UInt32(15), 16].map {
+        SystemCallCase(tests: [ArgumentTest(index: 0, value: $0)], verdict: .allow)
+    }
 }

@@ -32,6 +32,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     case skopeo
     /// `mkfs.erofs`, and a kernel that mounts what it makes.
     case erofs
+    /// Debian's `docker-registry`, with what makes certificates and passwords for it.
+    case registry
 
     /// The directories of the kernels that are there.
     public static var kernels: [String] { fixtures("kernel-") }
@@ -76,6 +78,8 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .btrfs: Self.hasFileSystem("btrfs") && access("/usr/sbin/mkfs.btrfs", X_OK) == 0
         case .ext4: Self.hasFileSystem("ext4") && access("/usr/sbin/mke2fs", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
+        case .registry:
+            ["docker-registry", "htpasswd", "openssl"].allSatisfy { access("/usr/bin/" + $0, X_OK) == 0 }
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
         case .umoci: access("/usr/bin/umoci", X_OK) == 0
         case .skopeo: access("/usr/bin/skopeo", X_OK) == 0

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Lets a few through at once, so that a hundred tests that start sandboxes do not all start them in the same moment.
-final class Turnstile: Sendable {
+public final class Turnstile: Sendable {
     private struct State {
         var free: Int
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -9,10 +9,11 @@ final class Turnstile: Sendable {
 
     private let state: Mutex<State>
 
-    init(_ places: Int) { state = Mutex(State(free: places)) }
+    /// Lets `places` through at once.
+    public init(_ places: Int) { state = Mutex(State(free: places)) }
 
     /// Waits for a place, in the order of arrival.
-    func enter() async {
+    public func enter() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.free > 0 {
@@ -26,7 +27,8 @@ final class Turnstile: Sendable {
         }
     }
 
-    func leave() {
+    /// Gives the place to whoever waits longest.
+    public func leave() {
         let next = state.withLock { state in
             if state.waiting.isEmpty {
                 state.free += 1
