@@ -80,7 +80,7 @@ extension CorpusTests {
             .set {
                 $0.compression = """
                     { (cat; head -c \(64 << 20) /dev/zero) | \(program) > 1.z
-                head -c \(64 << 20) /dev/zero | \(program) > n.z; \
+                    head -c \(64 << 20) /dev/zero | \(program) > n.z; \
                     cat 1.z; for i in 1 2 3 4 5 6 7 8 9; do cat n.z; done; rm 1.z n.z; }
                     """
             }
