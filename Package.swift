@@ -106,7 +106,7 @@ let package = Package(
 
         // The host.
         library("CoteJournal", ["CoteModel", "CoteSystem"]),
-        library("CoteSandbox", ["CoteModel", "CoteSystem"]),
+        library("CoteSandbox", ["CoteVolumes", "CoteModel", "CoteSystem"]),
         library("CoteVolumes", ["CBtrfs", "CoteModel", "CoteSystem"]),
         library("CoteDriverOCI", ["CoteSandbox", "CoteModel", "CoteSystem"]),
         library("CoteKeeper", ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"]),
@@ -170,7 +170,7 @@ let package = Package(
 
         // Tests with real sandboxes.
         .target(
-            name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteSandbox", "CoteModel", "CoteSystem"],
+            name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteVolumes", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
         tests("SecurityTests", sandboxed),

@@ -27,7 +27,7 @@ public struct CoteCommand: AsyncParsableCommand {
     public init() {}
 
     /// The verbs that do more than to look at sandboxes and to talk to them.
-    private static let privilegedVerbs = ["doctor", "class", "run", "create", "start", "remove", "prune"]
+    private static let privilegedVerbs = ["doctor", "class", "run", "create", "start", "remove", "prune", "env"]
 
     /// Lets a user without root do what a verb needs. Must come before any other thread exists. What is lacking is told
     /// by the verb, once it is known to be a proper one.

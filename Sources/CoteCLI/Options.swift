@@ -37,6 +37,9 @@ struct SandboxOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Processes and threads (default 1024).", valueName: "count"))
     var pids: UInt32?
 
+    @Option(help: ArgumentHelp("What may be written to files that outlive a command, such as 1g.", valueName: "size"))
+    var disk: ByteCount?
+
     @Option(help: ArgumentHelp("Bytes of journal, after which commands are ended (default 1g).", valueName: "size"))
     var journalLimit: ByteCount?
 
@@ -53,6 +56,7 @@ struct SandboxOptions: ParsableArguments {
         }
         if let memory { limits.memory = memory }
         if let pids { limits.processes = pids }
+        limits.disk = disk
         if let journalLimit { limits.journal = journalLimit }
         return SandboxRequest(
             environment: environment, name: name, labels: try Pairs.parse(labels, "--label"),

@@ -133,6 +133,7 @@ extension Engine {
         let outcome: Result<Value, CoteError> = await withCheckedContinuation { continuation in
             let thread = Thread {
                 do throws(CoteError) {
+                    try Privilege.require()
                     try environments.prepare()
                     continuation.resume(returning: .success(try body(environments)))
                 } catch {

@@ -3,6 +3,7 @@ import CoteJournal
 public import CoteModel
 import CoteSandbox
 import CoteSystem
+import CoteVolumes
 import Glibc
 
 extension Engine {
@@ -70,7 +71,8 @@ extension Engine {
             try Files.makeDirectories(store.journal(spec.id))
             try? Files.remove(store.runtime(spec.id) + "/keeper.sock")
         }
-        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, root: attach(root), on: loop)
+        let (connection, process) = try launcher.launch(
+            spec, lock, runtime: runtime, root: attach(root), volume: store.attachVolume(spec), on: loop)
         let sandbox = Sandbox(spec, engine: self, connection: connection, process: process)
         try await sandbox.ready()
         return sandbox
@@ -130,7 +132,10 @@ extension Engine {
             let done: Void? = try? store.whileUnkept(id) { if !dryRun { store.forget(id) } }
             if done != nil { pruned.sandboxes.append(id) }
         }
-        if !dryRun { store.releaseOrphans() }
+        if !dryRun {
+            store.releaseOrphans()
+            try? store.volumes.recover()
+        }
         // Looked for before the sandboxes: what is being created just now makes its own directory first.
         let journals = store.journals()
         let directories = ((try? Files.list(configuration.runtime)) ?? []).compactMap { SandboxID($0) }

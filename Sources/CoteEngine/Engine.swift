@@ -2,6 +2,7 @@ public import CoteModel
 import CoteContent
 import CoteEnvironments
 import CoteSystem
+import CoteVolumes
 import CoteWire
 
 /// Cote as a library: sandboxes on this machine, created, used and removed from Swift.
@@ -97,8 +98,9 @@ public final class Engine: Sendable {
         defer { withExtendedLifetime(hold) {} }
         var rollback = Rollback()
         let (spec, lock) = try store.create(wanted, &rollback)
-        let attached = try attach(root)
-        let (connection, process) = try launcher.launch(spec, lock, runtime: runtime, root: attached, on: loop)
+        let (attached, volume) = (try attach(root), try store.attachVolume(spec))
+        let (connection, process) = try launcher.launch(
+            spec, lock, runtime: runtime, root: attached, volume: volume, on: loop)
         rollback.commit()
         return Sandbox(spec, engine: self, connection: connection, process: process)
     }
@@ -124,7 +126,8 @@ public final class Engine: Sendable {
         let runtime = try HostClasses(configuration).runtime(of: sandboxClass)
         let spec = SandboxSpec(
             id: .random(), name: name, labels: request.labels, environment: request.environment,
-            sandboxClass: sandboxClass, limits: limits, userBase: 0, isOneShot: isOneShot,
+            sandboxClass: sandboxClass, limits: limits, volume: try store.volumes.best(for: limits.disk).kind,
+            userBase: 0, isOneShot: isOneShot,
             showsOpt: request.showsOpt, createdAt: SystemClock.wall())
         return (spec, runtime)
     }

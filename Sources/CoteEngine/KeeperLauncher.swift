@@ -2,6 +2,7 @@ import CoteEnvironments
 import CoteModel
 import CoteSandbox
 import CoteSystem
+import CoteVolumes
 import CoteWire
 import Glibc
 
@@ -14,12 +15,13 @@ struct KeeperLauncher: Sendable {
 
     /// Starts the keeper of `spec`, which inherits `lock`; the result is connected to it and has asked it to boot.
     func launch(
-        _ spec: SandboxSpec, _ lock: SandboxLock, runtime: String, root: AttachedRoot, on loop: EngineLoop
+        _ spec: SandboxSpec, _ lock: SandboxLock, runtime: String, root: AttachedRoot, volume: VolumeAttachment,
+        on loop: EngineLoop
     ) throws(CoteError) -> (connection: KeeperConnection, process: KeeperProcess) {
         let boot = BootRequest(
             spec: spec, sandboxDirectory: store.sandbox(spec.id), journalDirectory: store.journal(spec.id),
             runtimeDirectory: store.runtime(spec.id), agent: configuration.programs + "/cote-agent", runtime: runtime,
-            root: root.source)
+            root: root.source, volume: volume.source)
         do throws(SystemError) {
             var pair = try Descriptor.socketPair()
             let theirs = pair.takeSecond()
@@ -31,7 +33,9 @@ struct KeeperLauncher: Sendable {
             request.namespaces = Self.newNamespaces
             request.newSession = true
             request.descriptors = [nothing.raw, nothing.raw, log.raw, theirs.raw, lock.descriptor.raw]
-            if let device = root.device { request.descriptors.append(device.descriptor.raw) }
+            for device in [root.device, volume.hold] {
+                request.descriptors.append(device?.descriptor.raw ?? nothing.raw)
+            }
             let child: ChildProcess
             do { child = try request.run() } catch { throw Self.failure(error, request.path) }
             let process = KeeperProcess(pid: child.pid, pidfd: SharedDescriptor(child.takePidfd()))

@@ -1,6 +1,7 @@
 import CoteModel
 import CoteSandbox
 import CoteSystem
+import CoteVolumes
 import Glibc
 
 extension Store {
@@ -10,7 +11,7 @@ extension Store {
     ) throws(CoteError) -> (spec: SandboxSpec, lock: SandboxLock) {
         var spec = spec
         let directory = sandbox(spec.id)
-        do throws(SystemError) {
+        do {
             try Files.makeDirectory(directory)
             rollback.push { [self] in forget(spec.id) }
             let lock = SandboxLock(try lockFile(directory))
@@ -18,13 +19,13 @@ extension Store {
             spec.userBase = try reserveRange(spec.id, &rollback)
             try make(journal(spec.id), &rollback)
             try make(runtime(spec.id), &rollback)
-            try Files.makeDirectory(directory + "/volume")
-            for part in ["upper", "work"] { try Files.makeDirectory("\(directory)/volume/\(part)", mode: 0o755) }
-            try Files.setOwner(directory + "/volume/upper", spec.userBase)
             try reserveName(spec, &rollback)
+            // Before the volume: who finds the one without the other knows what to remove.
             try write(spec)
-            return (spec, lock)
-        } catch {
+            return (try makeVolume(spec), lock)
+        } catch let error as CoteError {
+            throw error
+        } catch let error as SystemError {
             if error.call == "name" {
                 throw CoteError(
                     .nameTaken, "the name '\(error.subject)' is taken", hint: "cote remove \(error.subject)")
@@ -33,7 +34,21 @@ extension Store {
                 throw CoteError(.tooManySandboxes, "all \(UserRanges.count) sandboxes are in use")
             }
             throw Self.translated("cannot create a sandbox below \(configuration.home)", error)
+        } catch {
+            throw CoteError(.internal, "cannot create a sandbox: \(error)")
         }
+    }
+
+    var volumes: VolumeStores { VolumeStores(home: configuration.home, runtime: configuration.runtime) }
+
+    private func makeVolume(_ spec: SandboxSpec) throws(CoteError) -> SandboxSpec {
+        try volumes.store(spec.volume).create(VolumeName(spec.id), owner: spec.userBase, limit: spec.limits.disk)
+        return spec
+    }
+
+    /// What a keeper mounts. Comes before the keeper is started, which then sees a pool that was mounted just now.
+    func attachVolume(_ spec: SandboxSpec) throws(CoteError) -> VolumeAttachment {
+        try volumes.store(spec.volume).attach(VolumeName(spec.id))
     }
 
     private func make(_ directory: String, _ rollback: inout Rollback) throws(SystemError) {
@@ -122,6 +137,10 @@ extension Store {
         if let spec = try? spec(id) {
             if let name = spec.name, (try? resolve(name.text)) == id { try? Files.remove(self.name(name)) }
             if let range = range(spec.userBase) { try? Files.remove(range) }
+            try? volumes.store(spec.volume).remove(VolumeName(id))
+        } else {
+            // Whatever it was to be.
+            for kind in VolumeKind.allCases { try? volumes.store(kind).remove(VolumeName(id)) }
         }
         Cgroup(id).remove()
         try? Files.removeTree(runtime(id))

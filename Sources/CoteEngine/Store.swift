@@ -6,7 +6,7 @@ import Glibc
 
 /// Sandboxes on disk: plain files, each written whole, of which the directory tree is the only index.
 ///
-///     $COTE_HOME/sandboxes/<id>/{spec.json,state.json,lock,volume/}   journals/<id>/log.jsonl   names/<name>
+///     $COTE_HOME/sandboxes/<id>/{spec.json,state.json,lock}   journals/<id>/log.jsonl   names/<name>
 ///     $COTE_HOME/ranges/<n>                                           $COTE_RUNTIME/<id>/keeper.sock
 ///
 /// Whoever keeps a sandbox alive holds `lock`, from before its first effect to the keeper's end; the kernel lets go of

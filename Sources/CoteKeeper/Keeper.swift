@@ -14,8 +14,8 @@ import Glibc
 public final class Keeper {
     /// The socket to the program that started this one.
     private static let firstClient: CInt = 3
-    /// Keeps the block device of an image; the lock comes between the two.
-    private static let rootDevice: CInt = 5
+    /// Keep the block devices of an image and of a volume until they are mounted; the lock comes before them.
+    private static let devices: [CInt] = [5, 6]
     private static let bootTime = TimeSpan.seconds(30)
     /// How long clients have for what they have not taken when everything has ended.
     private static let farewell = TimeSpan.seconds(5)
@@ -100,7 +100,8 @@ public final class Keeper {
         try Stage.enter(
             Stage.Paths(
                 sandbox: boot.sandboxDirectory, journal: boot.journalDirectory, runtime: boot.runtimeDirectory,
-                agent: boot.agent, root: boot.root.directory), guards)
+                agent: boot.agent, root: boot.root.directory,
+                volume: (boot.volume, owner: boot.spec.userBase)), guards)
         chronicle = try Chronicle(boot.spec, identity, on: loop)
         reaper = try ChildReaper(on: loop)
         termination = try SignalDescriptor([SIGTERM])
@@ -141,6 +142,8 @@ extension Keeper {
         do {
             chronicle.bootstrapStarted()
             try assembleRoot()
+            // The mounts hold the devices from now on.
+            for device in Self.devices { close(device) }
             chronicle.phaseCompleted("artifacts")
             var pair = try Descriptor.socketPair()
             let theirs = pair.takeSecond()
@@ -172,8 +175,6 @@ extension Keeper {
         do throws(SystemError) { try Stage.assembleImage(boot.root, boot.spec, guards) } catch {
             throw ImageFailure(reason: error)
         }
-        // The mount holds the device from now on.
-        if case .device = boot.root { close(Self.rootDevice) }
     }
 
     private func runtimeAnswered(_ result: Result<Int32, StartFailure>, _ ended: [Int32: ExitStatus]) {

@@ -59,8 +59,6 @@ public enum ErrorCode: String, Sendable, Codable, CaseIterable {
     case digestMismatch = "digest-mismatch"
     /// Content that something needs is not in the store.
     case missingContent = "missing-content"
-    /// Somebody else is using it; later it can be done.
-    case busy
     /// A registry did not give or take what was asked of it.
     case registryFailed = "registry-failed"
     /// A registry wants other credentials.

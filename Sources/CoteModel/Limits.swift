@@ -8,18 +8,21 @@ public struct Limits: Hashable, Sendable, Codable {
     public var processes: UInt32?
     /// How long the sandbox lives; then it has died (`expired`).
     public var lifetime: TimeSpan?
+    /// What commands may write to files that outlive them. Only a volume of a kind that holds limits has one.
+    public var disk: ByteCount?
     /// Bytes of journal, after which commands end with `output-limit`.
     public var journal: ByteCount
 
     /// Only what is named, and a journal of 1 GiB.
     public init(
         milliCPUs: UInt32? = nil, memory: ByteCount? = nil, processes: UInt32? = nil,
-        lifetime: TimeSpan? = nil, journal: ByteCount = .mebibytes(1024)
+        lifetime: TimeSpan? = nil, disk: ByteCount? = nil, journal: ByteCount = .mebibytes(1024)
     ) {
         self.milliCPUs = milliCPUs
         self.memory = memory
         self.processes = processes
         self.lifetime = lifetime
+        self.disk = disk
         self.journal = journal
     }
 
@@ -30,7 +33,8 @@ public struct Limits: Hashable, Sendable, Codable {
     public func completed(by others: Limits) -> Limits {
         Limits(
             milliCPUs: milliCPUs ?? others.milliCPUs, memory: memory ?? others.memory,
-            processes: processes ?? others.processes, lifetime: lifetime ?? others.lifetime, journal: journal)
+            processes: processes ?? others.processes, lifetime: lifetime ?? others.lifetime,
+            disk: disk ?? others.disk, journal: journal)
     }
 
     /// Smaller limits than these cannot hold the agent itself.

@@ -14,6 +14,8 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     public var sandboxClass: SandboxClass
     /// What it may use at most.
     public var limits: Limits
+    /// How what it writes is kept.
+    public var volume: VolumeKind
     /// First of the 65,536 host user ids that are this sandbox's own.
     public var userBase: UInt32
     /// Gone, with its volume, when its one command has ended or its client has.
@@ -26,7 +28,7 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     /// Every field as it is to be stored; nothing is checked.
     public init(
         id: SandboxID, name: SandboxName? = nil, labels: [String: String] = [:], environment: String,
-        image: SandboxImage? = nil, sandboxClass: SandboxClass, limits: Limits, userBase: UInt32, isOneShot: Bool,
+        image: SandboxImage? = nil, sandboxClass: SandboxClass, limits: Limits, volume: VolumeKind = .directory, userBase: UInt32, isOneShot: Bool,
         showsOpt: Bool = false,
         createdAt: UInt64
     ) {
@@ -37,6 +39,7 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
         self.image = image
         self.sandboxClass = sandboxClass
         self.limits = limits
+        self.volume = volume
         self.userBase = userBase
         self.isOneShot = isOneShot
         self.showsOpt = showsOpt

@@ -1,5 +1,6 @@
 public import CoteModel
 public import CoteSystem
+import CoteVolumes
 import Glibc
 
 /// The keeper's own root: a memory file system in a private mount namespace that shows the sandbox's directories, what
@@ -22,18 +23,26 @@ public struct Stage {
         public var agent: String
         /// An image's root that is a directory; `nil` for any other.
         public var root: String?
+        /// The layer on top, and to whom it belongs.
+        public var volume: VolumeSource
+        /// The sandbox's root.
+        public var owner: UInt32
 
         /// Absolute paths, all of which exist.
-        public init(sandbox: String, journal: String, runtime: String, agent: String, root: String? = nil) {
+        public init(
+            sandbox: String, journal: String, runtime: String, agent: String, root: String? = nil,
+            volume: (VolumeSource, owner: UInt32)
+        ) {
             self.sandbox = sandbox
             self.journal = journal
             self.runtime = runtime
             self.agent = agent
             self.root = root
+            (self.volume, owner) = volume
         }
     }
 
-    /// State and volume of the sandbox.
+    /// State of the sandbox.
     public static let sandbox = "/sandbox"
     /// The only place where the journal is written.
     public static let journal = "/journal"
@@ -47,6 +56,7 @@ public struct Stage {
     public static let controlGroups = "/groups"
     /// The agent's program as the sandbox sees it.
     public static let agentInBox = Skeleton.agent
+    private static let volume = "/volume"
     static let agent = "/agent"
     static let skeleton = "/skeleton"
     /// An image as it is stored.
@@ -62,7 +72,7 @@ public struct Stage {
         let new = paths.runtime
         try Mounts.mountNew("tmpfs", at: new, options: "mode=0755,size=16m", flags: [.noSetuid, .noDevices])
         for path in [
-            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, image, lower,
+            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, image, lower, volume,
             controlGroups,
         ] {
             try Files.makeDirectory(new + path, mode: 0o755)
@@ -83,6 +93,7 @@ public struct Stage {
         try Mounts.bind(paths.journal, to: new + journal, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind("", at: runtime.raw, to: new + self.runtime, [.noSetuid, .noDevices, .noExecution])
         try Mounts.bind(paths.agent, to: new + agent, [.readOnly, .noSetuid, .noDevices])
+        try paths.volume.mount(at: new + volume, owner: paths.owner)
         if let root = paths.root {
             try Mounts.bind(root, to: new + image, [.readOnly, .noSetuid, .noDevices])
         }
@@ -146,7 +157,6 @@ public struct Stage {
 
     /// Puts the sandbox's own layer on top of others, at `box`.
     static func mountOverlay(_ lowers: String, _ spec: SandboxSpec, _ guards: GuardSet) throws(SystemError) {
-        let volume = sandbox + "/volume"
         var layers = "lowerdir=\(lowers),upperdir=\(volume)/upper,workdir=\(volume)/work"
         // Nobody sees these files again. Otherwise the unmount at the end forces the host's whole file system to disk.
         if spec.isOneShot { layers += ",volatile" }

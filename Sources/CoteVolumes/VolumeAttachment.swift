@@ -1,3 +1,4 @@
+public import CoteModel
 public import CoteSystem
 import Glibc
 
@@ -8,14 +9,6 @@ public struct VolumeAttachment: Sendable {
     public let source: VolumeSource
     /// Keeps the device alive; absent where there is none.
     public let hold: SharedDescriptor?
-}
-
-/// Where a volume is, in a form that can be told to another process on the same machine.
-public enum VolumeSource: Hashable, Sendable {
-    /// An absolute path in the host's own mount namespace.
-    case directory(String)
-    /// A block device, with the type and the options of the file system on it.
-    case device(path: String, type: String, options: String)
 }
 
 extension VolumeSource {

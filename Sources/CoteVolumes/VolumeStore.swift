@@ -50,16 +50,6 @@ public protocol VolumeStore: Sendable {
     func recover() throws(CoteError)
 }
 
-/// The implementations of `VolumeStore`.
-public enum VolumeKind: String, Sendable, Codable, CaseIterable {
-    /// A subvolume of one pool for all volumes, which is a file.
-    case btrfs
-    /// A file system for each volume, which is a file.
-    case ext4
-    /// A directory. Holds no limit.
-    case directory
-}
-
 /// A volume or a snapshot that is there.
 public struct VolumeEntry: Hashable, Sendable {
     /// What it was made as.

@@ -5,7 +5,7 @@ public import CoteModel
 public struct BootRequest: Equatable, Sendable {
     /// The sandbox to be, its user range chosen.
     public var spec: SandboxSpec
-    /// `$COTE_HOME/sandboxes/<id>`, with `volume/upper` and `volume/work`.
+    /// `$COTE_HOME/sandboxes/<id>`
     public var sandboxDirectory: String
     /// `$COTE_HOME/journals/<id>`
     public var journalDirectory: String
@@ -17,11 +17,13 @@ public struct BootRequest: Equatable, Sendable {
     public var runtime: String
     /// What the root is made of.
     public var root: RootSource
+    /// The layer on top, with `upper` and `work` in it.
+    public var volume: VolumeSource
 
     /// Paths are absolute, on the host.
     public init(
         spec: SandboxSpec, sandboxDirectory: String, journalDirectory: String, runtimeDirectory: String,
-        agent: String, runtime: String, root: RootSource = .host
+        agent: String, runtime: String, root: RootSource, volume: VolumeSource
     ) {
         self.spec = spec
         self.sandboxDirectory = sandboxDirectory
@@ -30,6 +32,7 @@ public struct BootRequest: Equatable, Sendable {
         self.agent = agent
         self.runtime = runtime
         self.root = root
+        self.volume = volume
     }
 
     /// What a `boot` frame carries; labels, and what an image says of commands, are left out: no keeper needs them.
@@ -54,7 +57,19 @@ public struct BootRequest: Equatable, Sendable {
         }
         for path in [sandboxDirectory, journalDirectory, runtimeDirectory, agent, runtime] { writer.put(path) }
         put(root, &writer)
+        put(volume, &writer)
         return writer.bytes
+    }
+
+    private func put(_ volume: VolumeSource, _ writer: inout PayloadWriter) {
+        switch volume {
+        case .directory(let path):
+            writer.put(UInt32(0))
+            writer.put(path)
+        case .device(let path, let type, let options):
+            writer.put(UInt32(1))
+            for text in [path, type, options] { writer.put(text) }
+        }
     }
 
     private func put(_ root: RootSource, _ writer: inout PayloadWriter) {
@@ -80,7 +95,16 @@ public struct BootRequest: Equatable, Sendable {
         agent = try reader.get()
         runtime = try reader.get()
         root = try Self.root(&reader)
+        volume = try Self.volume(&reader)
         try reader.finish()
+    }
+
+    private static func volume(_ reader: inout PayloadReader) throws(WireViolation) -> VolumeSource {
+        switch try reader.get() as UInt32 {
+        case 0: return .directory(try reader.get())
+        case 1: return .device(path: try reader.get(), type: try reader.get(), options: try reader.get())
+        default: throw reader.violation
+        }
     }
 
     private static func root(_ reader: inout PayloadReader) throws(WireViolation) -> RootSource {

@@ -33,11 +33,33 @@ extension SeededRandom {
             journal: ByteCount(next()))
         let spec = SandboxSpec(
             id: .random(), name: maybe { SandboxName("n\($0.below(1000))") } ?? nil, environment: text(upTo: 8),
-            sandboxClass: .container, limits: limits, userBase: UInt32(below(1 << 31)), isOneShot: flag(),
+            image: maybe { $0.image() }, sandboxClass: .container, limits: limits, userBase: UInt32(below(1 << 31)), isOneShot: flag(),
             showsOpt: flag(), createdAt: next())
         return BootRequest(
             spec: spec, sandboxDirectory: "/" + text(upTo: 9), journalDirectory: "/" + text(upTo: 9),
-            runtimeDirectory: "/" + text(upTo: 9), agent: "/" + text(upTo: 9), runtime: "/" + text(upTo: 9))
+            runtimeDirectory: "/" + text(upTo: 9), agent: "/" + text(upTo: 9), runtime: "/" + text(upTo: 9),
+            root: root(), volume: volume())
+    }
+
+    private mutating func image() -> SandboxImage {
+        let bytes = (0..<32).map { _ in UInt8(below(256)) }
+        // INVARIANT: 32 bytes are a digest.
+        guard let digest = Digest(bytes: bytes) else { preconditionFailure("not 32 bytes") }
+        return SandboxImage(digest: digest, volumes: (0..<below(4)).map { _ in "/" + text(upTo: 8) })
+    }
+
+    private mutating func root() -> RootSource {
+        switch below(3) {
+        case 0: .host
+        case 1: .device("/" + text(upTo: 9))
+        default: .directory("/" + text(upTo: 9), userBase: UInt32(below(1 << 31)))
+        }
+    }
+
+    private mutating func volume() -> VolumeSource {
+        flag()
+            ? .directory("/" + text(upTo: 9))
+            : .device(path: "/" + text(upTo: 9), type: text(upTo: 9), options: text(upTo: 9))
     }
 
     mutating func hello() -> Hello {

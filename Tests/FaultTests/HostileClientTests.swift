@@ -35,7 +35,8 @@ extension FaultTests {
             spec: SandboxSpec(
                 id: .random(), environment: "host", sandboxClass: .container, limits: Limits(), userBase: 1 << 30,
                 isOneShot: false, createdAt: 0),
-            sandboxDirectory: "/", journalDirectory: "/", runtimeDirectory: "/", agent: "/", runtime: "/"
+            sandboxDirectory: "/", journalDirectory: "/", runtimeDirectory: "/", agent: "/", runtime: "/",
+            root: .host, volume: .directory("/")
         ).payload
         private static let chunk = [UInt8](repeating: 0x41, count: 64 << 10)
 

@@ -2,6 +2,7 @@ public import CoteEngine
 import CoteModel
 import CoteSandbox
 import CoteSystem
+import CoteVolumes
 import Glibc
 import Testing
 
@@ -55,6 +56,7 @@ public struct Workbench: Sendable {
         if let engine = try? Engine(configuration) {
             for summary in engine.list() { try? await engine.remove(summary.spec.id.text, force: true) }
             _ = engine.prune()
+            try? VolumeStores(home: home, runtime: runtime).pool.unmountPool()
         }
         for leak in leaks(of: ids) { Issue.record("left behind: \(leak)") }
         try? Files.removeTree(directory)
@@ -73,7 +75,9 @@ public struct Workbench: Sendable {
         var leaks = ((try? Files.list(home + "/sandboxes")) ?? []).map { "sandbox \($0)" }
         leaks += ((try? Files.list(home + "/names")) ?? []).map { "name \($0)" }
         leaks += ((try? Files.list(home + "/ranges")) ?? []).map { "user range \($0)" }
-        leaks += ((try? Files.list(runtime)) ?? []).map { "runtime directory \($0)" }
+        leaks += ((try? Files.list(home + "/volumes/plain/volumes")) ?? []).map { "volume \($0)" }
+        let ofImages: Set = ["loops", "pool"]
+        leaks += ((try? Files.list(runtime)) ?? []).filter { !ofImages.contains($0) }.map { "runtime directory \($0)" }
         leaks += Cgroup.present().filter { ids.contains($0.text) }.map { "control group of \($0)" }
         let mounts = (try? Files.readText("/proc/self/mountinfo", limit: 8 << 20)) ?? ""
         leaks += mounts.split(separator: "\n").filter { $0.contains(directory) }.map { "mount \($0)" }

@@ -35,14 +35,13 @@ struct Architecture: Sendable {
                 "NIOPosix", "NIOSSL",
             ],
             "CoteJournal": ["CoteModel", "CoteSystem"],
-            "CoteSandbox": ["CoteModel", "CoteSystem"],
+            "CoteSandbox": ["CoteVolumes", "CoteModel", "CoteSystem"],
             "CoteVolumes": ["CBtrfs", "CoteModel", "CoteSystem"],
             "CoteDriverOCI": ["CoteSandbox", "CoteModel", "CoteSystem"],
             "CoteKeeper": ["CoteSandbox", "CoteJournal", "CoteWire", "CoteModel", "CoteSystem"],
             "CoteEngine": [
-                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteSandbox", "CoteJournal",
-                "CoteWire",
-                "CoteModel", "CoteSystem",
+                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteVolumes", "CoteSandbox",
+                "CoteJournal", "CoteWire", "CoteModel", "CoteSystem",
             ],
             "CoteCLI": [
                 "CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem",
