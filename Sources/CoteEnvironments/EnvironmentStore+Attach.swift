@@ -22,7 +22,12 @@ extension EnvironmentStore {
         case .directory(let path, let userBase):
             return AttachedRoot(source: .directory(path, userBase: userBase), device: nil)
         case .image(let path):
-            return try attach(path, hint: "\(configuration.runtime)/loops/\(root.use.digest.hex)")
+            // Gone with every reboot.
+            let hints = configuration.runtime + "/loops"
+            try CoteError.hosting("cannot write to \(hints)") { () throws(SystemError) in
+                if !Files.exists(hints) { try Files.makeDirectories(hints) }
+            }
+            return try attach(path, hint: "\(hints)/\(root.use.digest.hex)")
         }
     }
 

@@ -100,16 +100,20 @@ extension EnvironmentStore {
     private func checkRoots(
         _ digests: [Digest], _ report: inout VerifyReport, _ progress: @escaping EnvironmentProgress.Listener
     ) {
-        for digest in digests {
-            guard let record = EnvironmentRecord.read(directory(digest)), let file = record.file else { continue }
-            report.verified += 1
-            report.bytes += file.size
-            let path = "\(directory(digest))/\(EnvironmentRecord.imageName)"
-            if (try? hash(path, progress)) == file.digest { continue }
-            // Whoever has it mounted keeps it; nobody new gets it.
-            discard(directory(digest))
-            report.roots.append(digest)
+        let images = digests.compactMap { digest in
+            EnvironmentRecord.read(directory(digest))?.file.map { (digest: digest, file: $0) }
         }
+        let bad = Mutex<[Digest]>([])
+        Crew.share(images.count) { index in
+            let (digest, file) = images[index]
+            let found = try? hash("\(directory(digest))/\(EnvironmentRecord.imageName)", progress)
+            if found != file.digest { bad.withLock { $0.append(digest) } }
+        }
+        report.verified += images.count
+        report.bytes += images.reduce(0) { $0 + $1.file.size }
+        report.roots = bad.withLock { $0.sorted() }
+        // Whoever has one mounted keeps it; nobody new gets it.
+        for digest in report.roots { discard(directory(digest)) }
     }
 
     private func repair(

@@ -102,14 +102,13 @@ extension EnvironmentStore {
         try CoteError.hosting("cannot write to \(environments)") { () throws(SystemError) in
             try Files.makeDirectory(place)
             try Files.makeDirectory(place + "/tree")
-            try Files.setOwner(place + "/tree", configuration.workerBase)
         }
-        try unpack(image, into: place + "/tree", progress)
-        let tool = configuration.mountsImages ? ErofsTool.find(configuration) : nil
         let record: EnvironmentRecord
-        if let tool {
+        if let tool = configuration.mountsImages ? ErofsTool.find(configuration) : nil {
+            try unpackForImage(image, place + "/tree", progress)
             record = try makeImage(image, place, tool, progress)
         } else {
+            try unpack(image, into: place + "/tree", progress)
             record = try keepTree(image, place)
         }
         try CoteError.hosting("cannot write to \(environments)") { () throws(SystemError) in
@@ -118,6 +117,36 @@ extension EnvironmentStore {
         }
         isMade = true
         return root(record)
+    }
+
+    /// Into memory where there is enough of it: the tree lasts a moment, and a disk takes most of a second for every
+    /// thousand files. What does not work there, for want of room or of attributes, does on the disk.
+    private func unpackForImage(
+        _ image: Image, _ tree: String, _ progress: @escaping EnvironmentProgress.Listener
+    ) throws(CoteError) {
+        let room = Self.freeMemory / 2
+        if image.size < room / 8, mountMemory(tree, room) {
+            do throws(CoteError) { return try unpack(image, into: tree, progress) } catch {
+                try? Mounts.unmount(tree)
+                guard error.code == .diskFull || error.code == .internal else { throw error }
+            }
+        }
+        try unpack(image, into: tree, progress)
+    }
+
+    private func mountMemory(_ place: String, _ room: UInt64) -> Bool {
+        let options = "size=\(room),nr_inodes=0,mode=0700"
+        do {
+            try Mounts.mountNew("tmpfs", at: place, options: options, flags: [.noSetuid, .noDevices, .noExecution])
+            return true
+        } catch { return false }
+    }
+
+    /// Bytes that programs could have without anything being taken from others.
+    private static var freeMemory: UInt64 {
+        let text = (try? Files.readText("/proc/meminfo")) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+        return (line.flatMap { UInt64($0.filter(\.isNumber)) } ?? 0) << 10
     }
 
     private func unpack(
@@ -134,7 +163,8 @@ extension EnvironmentStore {
             files.append(SharedDescriptor(try content.open(layer.digest)))
         }
         let target = try CoteError.hosting("cannot open \(tree)") { () throws(SystemError) in
-            try Descriptor.open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            try Files.setOwner(tree, configuration.workerBase)
+            return try Descriptor.open(tree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         }
         let layers = image.manifest.layers.indices.map { index in
             UnpackRequest.Layer(
@@ -167,6 +197,8 @@ extension EnvironmentStore {
             try digest.withLock { $0 }?.get()
         }
         guard let content else { throw CoteError(.internal, "\(path) was not hashed") }
+        // Whoever wrote it has its ids no more.
+        try CoteError.hosting("cannot write \(path)") { () throws(SystemError) in try Files.setOwner(path, geteuid()) }
         let status = try CoteError.hosting("cannot read \(path)") { () throws(SystemError) in try Files.status(path) }
         return EnvironmentRecord(
             digest: image.digest, form: .erofs, file: FileIdentity(status, digest: content),
@@ -203,10 +235,16 @@ extension EnvironmentStore {
         discard(directory(digest))
     }
 
-    /// Removes a tree of which every file belongs to the worker's ids or this process.
-    func discard(_ place: String) { try? Files.removeTree(place) }
+    /// Removes what was made here, and the memory that its tree may have been in.
+    func discard(_ place: String) {
+        clear(place + "/tree")
+        try? Files.removeTree(place)
+    }
 
-    private func clear(_ tree: String) { try? Files.removeTree(tree) }
+    private func clear(_ tree: String) {
+        if configuration.mountsImages { try? Mounts.unmount(tree) }
+        try? Files.removeTree(tree)
+    }
 }
 
 /// `mkfs.erofs`, from the operator's directories.

@@ -33,7 +33,7 @@ public struct EnvironmentStore: Sendable {
     public func prepare() throws(CoteError) {
         try content.prepare()
         try CoteError.hosting("cannot prepare \(configuration.home)") { () throws(SystemError) in
-            for folder in [tags, environments + "/locks", configuration.runtime + "/loops"] {
+            for folder in [tags, environments + "/locks"] {
                 if !Files.exists(folder) { try Files.makeDirectories(folder) }
             }
         }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.requires(.root, .crun)) struct FilesTests {
     @Test func `files go in and come out as they were`() async throws {
         try await Workbench.withEngine { engine in
-            let sandbox = try await engine.create(SandboxRequest())
+            let sandbox = try await engine.create(SandboxRequest(environment: Workbench.environment))
             var content = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
             try await sandbox.files.write("/workspace/big", content, mode: 0o640)
             #expect(try await sandbox.files.read("/workspace/big") == content)
@@ -23,8 +23,8 @@ import Testing
 
     @Test func `a tree that is packed in one sandbox unpacks in another`() async throws {
         try await Workbench.withEngine { engine in
-            let from = try await engine.create(SandboxRequest())
-            let into = try await engine.create(SandboxRequest())
+            let from = try await engine.create(SandboxRequest(environment: Workbench.environment))
+            let into = try await engine.create(SandboxRequest(environment: Workbench.environment))
             let make = "mkdir -p t/a/b; echo one > t/a/x; ln -s x t/a/l; printf 'na\\303\\257ve' > t/a/b/'odd name'"
             _ = try await from.run(Command(["sh", "-c", make]))
             var pieces: [[UInt8]] = []
@@ -44,7 +44,7 @@ import Testing
 
     @Test func `what cannot be done says which file and why`() async throws {
         try await Workbench.withEngine { engine in
-            let sandbox = try await engine.create(SandboxRequest())
+            let sandbox = try await engine.create(SandboxRequest(environment: Workbench.environment))
             func code(_ body: () async throws -> Void) async throws -> ErrorCode? {
                 do { try await body() } catch let error as CoteError { return error.code }
                 return nil

@@ -93,7 +93,8 @@ import Testing
     @Test(arguments: SandboxClass.tried)
     func `a name belongs to one sandbox at a time`(sandboxClass: SandboxClass) async throws {
         try await Trial.with(sandboxClass, name: "one") { trial in
-            let request = SandboxRequest(name: "one", sandboxClass: sandboxClass.rawValue)
+            let request = SandboxRequest(
+                environment: Workbench.environment, name: "one", sandboxClass: sandboxClass.rawValue)
             let error = await #expect(throws: CoteError.self) { try await trial.engine.create(request) }
             #expect(error?.code == .nameTaken)
             #expect(trial.engine.list().count == 1)
@@ -110,7 +111,8 @@ import Testing
             let codes = await withTaskGroup(of: ErrorCode?.self) { group in
                 for _ in 0..<6 {
                     group.addTask {
-                        let request = SandboxRequest(name: "wanted", sandboxClass: sandboxClass.rawValue)
+                        let request = SandboxRequest(
+                            environment: Workbench.environment, name: "wanted", sandboxClass: sandboxClass.rawValue)
                         do throws(CoteError) { _ = try await engine.create(request) } catch { return error.code }
                         return nil
                     }
@@ -155,7 +157,8 @@ import Testing
             )
             let labels = ["team": "a", "empty": "", "text": "b=c d"]
             let request = SandboxRequest(
-                name: "full", labels: labels, sandboxClass: sandboxClass.rawValue, limits: limits)
+                environment: Workbench.environment, name: "full", labels: labels, sandboxClass: sandboxClass.rawValue,
+                limits: limits)
             let sandbox = try await engine.create(request)
             let spec = try engine.show("full").spec
             #expect(spec == sandbox.spec)
@@ -170,7 +173,7 @@ import Testing
     func `a one-shot sandbox is gone with its command`(sandboxClass: SandboxClass) async throws {
         try await Workbench.with { bench in
             let engine = try Engine(bench.configuration)
-            let request = SandboxRequest(sandboxClass: sandboxClass.rawValue)
+            let request = SandboxRequest(environment: Workbench.environment, sandboxClass: sandboxClass.rawValue)
             let (id, result) = try await engine.run(Command(["sh", "-c", "echo once; exit 3"]), in: request) {
                 id, execution async throws(CoteError) in
                 #expect(await execution.rest().text == "once\n")
@@ -187,7 +190,11 @@ import Testing
     func `a one-shot sandbox is gone with its client`(sandboxClass: SandboxClass) async throws {
         try await Workbench.with { bench in
             let client = try CoteClient(
-                bench, ["run", "host", "--class", sandboxClass.rawValue, "--", "sh", "-c", "echo up; exec sleep 600"])
+                bench,
+                [
+                    "run", Workbench.environment, "--class", sandboxClass.rawValue, "--", "sh", "-c",
+                    "echo up; exec sleep 600",
+                ])
             #expect(try await client.read(3) == "up\n")
             let engine = try Engine(bench.configuration)
             let id = try #require(engine.list().first).spec.id

@@ -22,7 +22,7 @@ import Testing
             #expect(journal.map(\.timestamp) == journal.map(\.timestamp).sorted())
             let first = try #require(journal.first)
             #expect(first.string("id") == trial.sandbox.id.text)
-            #expect(first.string("environment") == "host")
+            #expect(first.string("environment") == Workbench.environment)
             #expect(first.string("class") == sandboxClass.rawValue)
             let phases = journal.filter { $0.kind == "bootstrap-phase-completed" }
             #expect(!phases.isEmpty && phases.allSatisfy { $0.string("phase") != nil })

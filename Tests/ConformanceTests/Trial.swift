@@ -37,7 +37,8 @@ struct Trial: Sendable {
     ) async throws {
         try await Workbench.with { bench in
             let engine = try Engine(bench.configuration)
-            let request = SandboxRequest(name: name, sandboxClass: sandboxClass.rawValue, limits: limits)
+            let request = SandboxRequest(
+                environment: Workbench.environment, name: name, sandboxClass: sandboxClass.rawValue, limits: limits)
             try await body(Trial(bench: bench, engine: engine, sandbox: try await engine.create(request)))
         }
     }

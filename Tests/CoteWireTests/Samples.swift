@@ -33,7 +33,8 @@ extension SeededRandom {
             journal: ByteCount(next()))
         let spec = SandboxSpec(
             id: .random(), name: maybe { SandboxName("n\($0.below(1000))") } ?? nil, environment: text(upTo: 8),
-            image: maybe { $0.image() }, sandboxClass: .container, limits: limits, userBase: UInt32(below(1 << 31)), isOneShot: flag(),
+            image: maybe { $0.image() }, sandboxClass: .container, limits: limits, userBase: UInt32(below(1 << 31)),
+            isOneShot: flag(),
             showsOpt: flag(), createdAt: next())
         return BootRequest(
             spec: spec, sandboxDirectory: "/" + text(upTo: 9), journalDirectory: "/" + text(upTo: 9),

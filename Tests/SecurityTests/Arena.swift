@@ -33,7 +33,8 @@ enum Arena {
 
     private static func outcome(of attempt: Attempt, programs: String?) async throws -> Outcome {
         try await Workbench.with(programs: programs) { bench in
-            let sandbox = try await Engine(bench.configuration).create(SandboxRequest(limits: limits))
+            let sandbox = try await Engine(bench.configuration).create(
+                SandboxRequest(environment: Workbench.environment, limits: limits))
             let bait = try Bait(volume: "\(bench.home)/volumes/plain/volumes/\(sandbox.id)/upper")
             for command in attempt.preparation {
                 let output = try await sandbox.run(command)

@@ -9,7 +9,7 @@ import Testing
 @Suite(.requires(.root, .crun)) struct HostTests {
     @Test func `no device of the host becomes a sandbox's own`() async throws {
         try await Workbench.withEngine { engine in
-            let sandbox = try await engine.create(SandboxRequest())
+            let sandbox = try await engine.create(SandboxRequest(environment: Workbench.environment))
             for device in ["null", "zero", "full", "tty", "random", "urandom"] {
                 let owner = try Files.status("/dev/" + device).st_uid
                 // Without root all that is the machine's has one number, which a user of the sandbox has too.
@@ -25,7 +25,7 @@ import Testing
 
     @Test func `what is the agent's alone no user may enter`() async throws {
         try await Workbench.withEngine { engine in
-            let sandbox = try await engine.create(SandboxRequest())
+            let sandbox = try await engine.create(SandboxRequest(environment: Workbench.environment))
             let script = """
                 for top in '' /proc/1/root; do
                     chmod 777 $top/.cote/private || ls $top/.cote/private || cd $top/.cote/private/proc || continue

@@ -9,7 +9,7 @@ import Testing
     @Test func `a keeper whose sandbox is up has no capability, a filter, and no file system of the host`() async throws
     {
         try await Workbench.withEngine { engine in
-            let sandbox = try await engine.create(SandboxRequest())
+            let sandbox = try await engine.create(SandboxRequest(environment: Workbench.environment))
             _ = try await sandbox.run(Command(["true"]))
             let keeper = try #require(try engine.show(sandbox.id.text).state.keeper)
             let status = try Files.readText("/proc/\(keeper)/status").split(separator: "\n").map(String.init)

@@ -18,6 +18,12 @@ public struct Workbench: Sendable {
     /// What `COTE_RUNTIME` is for this bench's programs.
     public var runtime: String { configuration.runtime }
 
+    /// The environment that the suites' sandboxes are made of: `host`, or an image of the store that
+    /// `COTE_TEST_STORE` names, in which it is called `test`.
+    public static let environment = store == nil ? "host" : "test"
+
+    private static let store = getenv("COTE_TEST_STORE").map { String(cString: $0) }
+
     /// Runs `body` with a fresh workbench, then removes its sandboxes and fails the test if a mount, control group,
     /// process or file of them is left on the host.
     /// - Parameter programs: where `cote-keeper` and `cote-agent` are; those of this build where absent.
@@ -45,6 +51,12 @@ public struct Workbench: Sendable {
         let directory = "/tmp/cote-test-\(SandboxID.random())"
         self.directory = directory
         try Files.makeDirectory(directory)
+        if let store = Self.store {
+            try Files.makeDirectory(directory + "/home")
+            for folder in ["blobs", "environments", "tags"] {
+                if symlink("\(store)/\(folder)", "\(directory)/home/\(folder)") < 0 { throw SystemError("symlink") }
+            }
+        }
         configuration = EngineConfiguration(
             home: directory + "/home", runtime: directory + "/run", programs: programs,
             binaryDirectories: Requirement.binaryDirectories)
