@@ -33,6 +33,7 @@ test:
 	scripts/setup test
 	scripts/fetch-python-project >/dev/null
 	scripts/fetch-kernel
+	scripts/build-images >/dev/null
 	$(MAKE) --no-print-directory lint
 	swift build --build-tests
 	if [ -d Examples ]; then \

@@ -170,11 +170,13 @@ let package = Package(
 
         // Tests with real sandboxes.
         .target(
-            name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteVolumes", "CoteSandbox", "CoteModel", "CoteSystem"],
+            name: "CoteTestSupport",
+            dependencies: ["CoteEngine", "CoteVolumes", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
         tests("SecurityTests", sandboxed),
         tests("CommandLineTests", sandboxed),
+        tests("EnvironmentTests", sandboxed),
         tests("FaultTests", sandboxed + ["CoteSandbox", "CoteWire"]),
         tests(
             "CoteUnpackTests",

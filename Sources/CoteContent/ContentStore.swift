@@ -117,7 +117,10 @@ public struct ContentStore: Sendable {
             return digest.content
         } catch {
             try? Files.remove(incoming)
-            throw error
+            guard let expected, error.code == .digestMismatch, !error.message.contains(expected.hex) else {
+                throw error
+            }
+            throw CoteError(.digestMismatch, "blob \(expected) has \(error.message)")
         }
     }
 
@@ -163,7 +166,7 @@ public struct ContentStore: Sendable {
     private func copy(
         _ source: borrowing Descriptor, to path: String, most: UInt64, _ progress: (UInt64) -> Void
     ) throws(CoteError) -> Hashed {
-        try CoteError.hosting("cannot write to \(directory)") { () throws(SystemError) in
+        do throws(SystemError) {
             let file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             return try Self.hash(source) { bytes, size throws(SystemError) in
                 // One byte too many is enough to know.
@@ -171,6 +174,11 @@ public struct ContentStore: Sendable {
                 try file.write(all: bytes)
                 progress(UInt64(bytes.count))
             }
+        } catch {
+            if error.code == EFBIG, error.subject == "blob" {
+                throw CoteError(.digestMismatch, "more than the \(most) bytes that were announced")
+            }
+            throw CoteError.host("cannot write to \(directory)", error)
         }
     }
 

@@ -7,7 +7,7 @@ extension OpenRequest {
         switch self {
         case .transfer(let transfer): try Self.check([transfer.path], "the path")
         case .command(let command):
-            guard !command.arguments.isEmpty else { throw CoteError(.usage, "a command has at least one word") }
+            guard !command.arguments.isEmpty else { throw CoteError(.usage, "no command: it has at least one word") }
             try Self.check(command.arguments, "the command")
             try Self.check([command.directory, command.user].compactMap(\.self), "the command's directory or user")
             for (name, value) in command.environment {

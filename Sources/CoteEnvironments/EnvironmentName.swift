@@ -15,7 +15,8 @@ struct EnvironmentName: Hashable {
 
     init?(_ reference: ImageReference) {
         text = "\(reference.name):\(reference.tag ?? ImageReference.defaultTag)"
-        guard reference.name != "host", text.utf8.count <= 250 else { return nil }
+        // What begins a digest is none.
+        guard !["host", "sha256"].contains(reference.name), text.utf8.count <= 250 else { return nil }
     }
 
     /// No name has a percent sign of its own.

@@ -87,12 +87,12 @@ extension EnvironmentStore {
             guard let name = EnvironmentName(text) else { throw Self.badName(text) }
             return name
         }
-        if let own, let name = EnvironmentName(own) { return name }
+        // In a layout the image's own name is often but a tag.
+        if let own, own.contains(where: { $0 == ":" || $0 == "/" }), let name = EnvironmentName(own) { return name }
         var stem = path.split(separator: "/").last.map { $0.lowercased() } ?? "image"
         for ending in [".gz", ".zst", ".tgz", ".tar", ".oci"] where stem.hasSuffix(ending) {
             stem = String(stem.dropLast(ending.count))
         }
-        // In a layout the image's own name is often but a tag.
         let text = own.map { "\(stem):\($0)" } ?? stem
         guard let name = EnvironmentName(text) ?? EnvironmentName(stem) else {
             throw CoteError(.usage, "\(path) says no name for the environment", hint: "--name gives it one")

@@ -28,7 +28,8 @@ public struct SandboxSpec: Hashable, Sendable, Codable {
     /// Every field as it is to be stored; nothing is checked.
     public init(
         id: SandboxID, name: SandboxName? = nil, labels: [String: String] = [:], environment: String,
-        image: SandboxImage? = nil, sandboxClass: SandboxClass, limits: Limits, volume: VolumeKind = .directory, userBase: UInt32, isOneShot: Bool,
+        image: SandboxImage? = nil, sandboxClass: SandboxClass, limits: Limits, volume: VolumeKind = .directory,
+        userBase: UInt32, isOneShot: Bool,
         showsOpt: Bool = false,
         createdAt: UInt64
     ) {

@@ -72,7 +72,8 @@ public struct Stage {
         let new = paths.runtime
         try Mounts.mountNew("tmpfs", at: new, options: "mode=0755,size=16m", flags: [.noSetuid, .noDevices])
         for path in [
-            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, image, lower, volume,
+            "/proc", "/sys", "/dev", "/run", sandbox, journal, self.runtime, scratch, box, skeleton, image, lower,
+            volume,
             controlGroups,
         ] {
             try Files.makeDirectory(new + path, mode: 0o755)

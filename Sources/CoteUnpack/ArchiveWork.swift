@@ -26,17 +26,18 @@ struct ArchiveWork {
         while let entry = try reader.next() {
             try budget.addEntry(entry.path)
             let path = try LayerPath(entry.path)
+            if entry.kind == .directory { continue }
+            try members.add(path, entry)
+            // Of a root file system, which this may turn out to be, its members are nobody's business here.
+            guard ArchiveMembers.belongs(path) else { continue }
             switch entry.kind {
-            case .directory: continue
+            case .directory: break
             case .fifo: throw .refused(.unknownKind, entry.path, "is a fifo")
             case .regular:
-                try members.add(path, entry)
-                guard ArchiveMembers.belongs(path) else { continue }
                 try budget.addBytes(entry.size, entry.path)
                 try write(entry, path, into, reader)
                 members.files.insert(path.joined)
             case .symbolicLink, .hardLink:
-                try members.add(path, entry)
                 let target = try members.target(of: entry, at: path)
                 members.links[path.joined] = (target, path)
             }

@@ -150,7 +150,8 @@ import Testing
                 (Command(["echo", String(repeating: "x", count: 300 << 10)]), .requestTooLarge),
                 (Command(["true"], environment: ["A": String(repeating: "x", count: 300 << 10)]), .requestTooLarge),
             ]
-            for (command, code) in bad {
+            // An image may have a command of its own for who names none.
+            for (command, code) in bad where !command.arguments.isEmpty || Workbench.environment == "host" {
                 #expect(try await trial.refusal(command)?.code == code, "\(command.arguments.map { $0.prefix(9) })")
             }
             // One word that fits the request but not the kernel's limit for a single argument.

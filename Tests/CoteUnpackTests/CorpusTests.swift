@@ -78,7 +78,7 @@ import Testing
         Archived(what: "nothing in it", reason: .notAnImage, entry: "", members: []),
         Archived(what: "no index", reason: .notAnImage, entry: "", members: [.file("oci-layout"), .file("x")]),
         Archived(what: "a device", reason: .deviceNode, entry: "d", members: index + [.kind("3", "d")]),
-        Archived(what: "a fifo", reason: .unknownKind, entry: "f", members: index + [.kind("6", "f")]),
+        Archived(what: "a fifo", reason: .unknownKind, entry: "f.json", members: index + [.kind("6", "f.json")]),
         Archived(what: "an absolute name", reason: .absolutePath, entry: "/x", members: index + [.file("/x")]),
         Archived(what: "a name that goes up", reason: .parentPath, entry: "../x", members: index + [.file("../x")]),
         Archived(what: "twice", reason: .duplicate, entry: "./index.json", members: index + [.file("./index.json")]),

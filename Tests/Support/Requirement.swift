@@ -32,6 +32,8 @@ public enum Requirement: String, Sendable, CaseIterable {
     case skopeo
     /// `mkfs.erofs`, and a kernel that mounts what it makes.
     case erofs
+    /// What `scripts/build-images` builds.
+    case images
     /// Debian's `docker-registry`, with what makes certificates and passwords for it.
     case registry
 
@@ -78,6 +80,7 @@ public enum Requirement: String, Sendable, CaseIterable {
         case .btrfs: Self.hasFileSystem("btrfs") && access("/usr/sbin/mkfs.btrfs", X_OK) == 0
         case .ext4: Self.hasFileSystem("ext4") && access("/usr/sbin/mke2fs", X_OK) == 0
         case .docutils: !Self.fixtures("docutils-").isEmpty
+        case .images: Self.fixtures("images").contains { Files.exists($0 + "/compiler/index.json") }
         case .registry:
             ["docker-registry", "htpasswd", "openssl"].allSatisfy { access("/usr/bin/" + $0, X_OK) == 0 }
         case .qemu: access("/usr/bin/qemu-system-x86_64", X_OK) == 0 && !Self.kernels.isEmpty
