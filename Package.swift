@@ -113,13 +113,15 @@ let package = Package(
         library(
             "CoteEngine",
             [
-                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteSandbox", "CoteJournal",
-                "CoteWire",
-                "CoteModel", "CoteSystem",
+                "CoteDriverOCI", "CoteEnvironments", "CoteContent", "CoteWorker", "CoteVolumes", "CoteSandbox",
+                "CoteJournal", "CoteWire", "CoteModel", "CoteSystem",
             ]),
         library(
             "CoteCLI",
-            ["CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem", argumentParser]),
+            [
+                "CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem",
+                argumentParser,
+            ]),
 
         // Programs.
         program("cote", ["CoteCLI"], extra: staticFoundation),

@@ -119,7 +119,7 @@ enum Progress {
         let step = Terminal.oneLine(progress.step)
         guard progress.done > 0 else { return step + "… " }
         guard let total = progress.total, total > 0 else { return "\(step) \(Shown.size(progress.done)) " }
-        let filled = Int(min(progress.done, total) * 20 / total)
+        let filled = Int(20 * min(1, Double(progress.done) / Double(total)))
         let bar = String(repeating: "━", count: filled) + String(repeating: "╌", count: 20 - filled)
         return "\(step) \(bar) \(Shown.size(progress.done)) of \(Shown.size(total)) "
     }

@@ -53,7 +53,7 @@ extension ContentStore {
     public func partial(_ digest: Digest, size: UInt64) throws(CoteError) -> PartialBlob? {
         let path = "\(directory)/partial/\(digest.hex)"
         while true {
-            if self.size(digest) == size { return nil }
+            if self.size(digest) == size, isWhole(digest) { return nil }
             let file = try CoteError.hosting("cannot write to \(directory)") { () throws(SystemError) in
                 try Descriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             }

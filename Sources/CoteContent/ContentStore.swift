@@ -102,7 +102,7 @@ public struct ContentStore: Sendable {
         _ source: borrowing Descriptor, expected: Digest? = nil, size: UInt64? = nil,
         progress: (UInt64) -> Void = { _ in }
     ) throws(CoteError) -> Digest {
-        if let expected, let size, self.size(expected) == size { return expected }
+        if let expected, self.size(expected) != nil, isWhole(expected, progress) { return expected }
         let incoming = newPlace()
         do throws(CoteError) {
             let digest = try copy(source, to: incoming, most: size ?? .max, progress)

@@ -112,17 +112,23 @@ extension Engine {
     func pruneEnvironments(dryRun: Bool, gone: Set<SandboxID>) -> CollectReport {
         let none = CollectReport()
         guard Files.exists(environments.content.directory) else { return none }
-        let report = try? environments.collect(dryRun: dryRun) { () throws(CoteError) in
-            var used: Set<Digest> = []
-            for id in store.ids() where !gone.contains(id) {
-                do throws(CoteError) { if let image = try store.spec(id).image { used.insert(image.digest) } } catch {
-                    // One whose creator died before it wrote down what it is needs nothing.
-                    if error.code != .unknownSandbox { throw error }
+        do throws(CoteError) {
+            return try environments.collect(dryRun: dryRun) { () throws(CoteError) in
+                var used: Set<Digest> = []
+                for id in store.ids() where !gone.contains(id) {
+                    do throws(CoteError) { if let image = try store.spec(id).image { used.insert(image.digest) } } catch
+                    {
+                        // One whose creator died before it wrote down what it is needs nothing.
+                        if error.code != .unknownSandbox { throw error }
+                    }
                 }
+                return used
             }
-            return used
+        } catch {
+            var report = none
+            report.problem = error.message
+            return report
         }
-        return report ?? none
     }
 
     /// Does what blocks on a thread of its own.

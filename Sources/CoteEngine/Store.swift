@@ -50,8 +50,11 @@ struct Store: Sendable {
         let path = sandbox(id) + "/spec.json"
         let bytes: [UInt8]
         do { bytes = try Files.read(path) } catch {
-            throw error.code == ENOENT
-                ? CoteError(.unknownSandbox, "no sandbox '\(id)'") : Self.translated("cannot read \(path)", error)
+            switch error.code {
+            case ENOENT: throw CoteError(.unknownSandbox, "no sandbox '\(id)'")
+            case EFBIG: throw CoteError(.badState, "\(path) cannot be read", hint: "cote remove --force \(id)")
+            default: throw Self.translated("cannot read \(path)", error)
+            }
         }
         do { return try JSONDecoder().decode(SandboxSpec.self, from: Data(bytes)) } catch {
             throw CoteError(.badState, "\(path) cannot be read", hint: "cote remove --force \(id)")

@@ -35,6 +35,8 @@ public struct CollectReport: Hashable, Sendable, Codable {
     public var bytes: UInt64 = 0
     /// Whether somebody was using the store, so that nothing was taken.
     public var isBusy = false
+    /// Why no blob was taken: what says which are needed cannot be read.
+    public var problem: String?
 
     /// Nothing taken.
     public init() {}
@@ -155,8 +157,16 @@ extension EnvironmentStore {
         var report = CollectReport()
         var kept: Set<Digest> = []
         let blobs = try content.collect(dryRun: dryRun) { () throws(CoteError) in
-            kept = Set(names().map(\.digest)).union(try used())
+            guard let names = allNames() else {
+                throw CoteError(.badState, "a name in \(configuration.home)/tags cannot be read")
+            }
+            kept = Set(names.map(\.digest)).union(try used())
             collectRoots(keeping: kept, dryRun, &report)
+            // What a damaged one needs is not known.
+            if let damaged = kept.first(where: { (try? image($0)) == nil }) {
+                report.problem = "environment \(damaged) is damaged; cote env verify repairs it"
+                return Set(content.digests())
+            }
             return Set(kept.flatMap(needed))
         }
         guard let blobs else {

@@ -135,7 +135,8 @@ extension EnvironmentStore {
     }
 
     private func mountMemory(_ place: String, _ room: UInt64) -> Bool {
-        let options = "size=\(room),nr_inodes=0,mode=0700"
+        // With a limit of inodes, attributes count too.
+        let options = "size=\(room),nr_inodes=\(room >> 12),mode=0700"
         do {
             try Mounts.mountNew("tmpfs", at: place, options: options, flags: [.noSetuid, .noDevices, .noExecution])
             return true

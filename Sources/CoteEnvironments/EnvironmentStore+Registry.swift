@@ -115,6 +115,7 @@ extension EnvironmentStore {
     func fetch(
         _ blobs: [ImageDocuments.Descriptor], _ worker: RegistryWorker, _ progress: EnvironmentProgress.Listener
     ) throws(CoteError) {
+        try checkRoom(blobs)
         // In one order everywhere, so that two never wait for each other.
         let wanted = Dictionary(blobs.map { ($0.digest, $0.size) }) { first, _ in first }.sorted { $0.key < $1.key }
         var parts: [PartialBlob] = []
@@ -136,6 +137,27 @@ extension EnvironmentStore {
             progress(EnvironmentProgress(step, here.values.reduce(0, &+), of: total))
         }
         for part in parts { try part.publish() }
+    }
+
+    /// No image is larger than what would be unpacked of it, nor than the disk.
+    private func checkRoom(_ blobs: [ImageDocuments.Descriptor]) throws(CoteError) {
+        var total: UInt64 = 0
+        for blob in blobs {
+            let (sum, overflow) = total.addingReportingOverflow(blob.size)
+            guard !overflow, sum <= UnpackRequest.Bounds().bytes else {
+                throw CoteError(
+                    .badImage, "blob \(blob.digest) is said to have \(blob.size) bytes, more than any image")
+            }
+            total = sum
+        }
+        var room = statvfs()
+        guard statvfs(content.directory, &room) == 0 else { return }
+        let missing = blobs.filter { content.size($0.digest) != $0.size }.reduce(0) { $0 + $1.size }
+        guard missing <= UInt64(room.f_bavail) * UInt64(room.f_frsize) else {
+            throw CoteError(
+                .diskFull, "the image needs \(missing) bytes, more than are free",
+                hint: "cote prune frees what has ended")
+        }
     }
 
     /// Sends an environment, but for what the registry has of it.

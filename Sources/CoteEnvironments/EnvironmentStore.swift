@@ -53,6 +53,12 @@ public struct EnvironmentStore: Sendable {
         }
     }
 
+    /// All names, or `nil` where one cannot be read.
+    func allNames() -> [EnvironmentTag]? {
+        let all = names()
+        return all.count == ((try? Files.list(tags)) ?? []).count ? all : nil
+    }
+
     /// Gives an environment a name, which another may have had until now.
     func name(_ tag: EnvironmentTag) throws(CoteError) {
         guard let name = EnvironmentName(tag.name) else { throw CoteError(.internal, "'\(tag.name)' is no name") }

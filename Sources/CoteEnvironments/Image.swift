@@ -28,7 +28,7 @@ struct Image {
         // The root of the file system is what an image that says nothing has; Cote's own default is of more use.
         let directory = process?.workingDirectory.flatMap { Self.isPlace($0) ? $0 : nil }
         let user = process?.user.flatMap { $0.isEmpty ? nil : $0 }
-        let volumes = (process?.volumes ?? [:]).keys.filter(Self.isPlace).sorted()
+        let volumes = (process?.volumes ?? [:]).keys.filter(Self.isVolume).sorted()
         return SandboxImage(
             digest: digest, arguments: (process?.entrypoint ?? []) + (process?.command ?? []),
             environment: environment, directory: directory, user: user, volumes: volumes)
@@ -38,7 +38,33 @@ struct Image {
     private static func isPlace(_ path: String) -> Bool {
         let parts = path.split(separator: "/")
         return path.hasPrefix("/") && !parts.isEmpty && !path.utf8.contains(0) && path.utf8.count < 4096
-            && !parts.contains { $0 == "." || $0 == ".." }
+            && !parts.contains { $0 == "." || $0 == ".." || $0.utf8.count > 255 }
+    }
+
+    /// What an image may ask to write to. Cote's own directory, the kernel's and the files that are every sandbox's own
+    /// are not the image's to give.
+    private static func isVolume(_ path: String) -> Bool {
+        let parts = path.split(separator: "/").map(String.init)
+        guard isPlace(path), let first = parts.first, ![".cote", "proc", "sys", "dev"].contains(first) else {
+            return false
+        }
+        return !["hosts", "resolv.conf"].contains { parts.starts(with: ["etc", $0]) }
+    }
+
+    private static let mostVolumes = 64
+    /// Bytes of all that an image says of commands: it goes with every sandbox, and into each command's request.
+    private static let longestUse = 128 << 10
+
+    private func checkUse() throws(CoteError) {
+        let use = self.use
+        let texts = use.arguments + use.environment.flatMap { [$0.key, $0.value] } + use.volumes
+        let size = texts.reduce(0) { $0 + $1.utf8.count } + (use.user ?? "").utf8.count
+        guard size <= Self.longestUse else {
+            throw CoteError(.badImage, "image \(digest) says more than \(Self.longestUse) bytes of commands")
+        }
+        guard use.volumes.count <= Self.mostVolumes else {
+            throw CoteError(.badImage, "image \(digest) has more than \(Self.mostVolumes) volumes")
+        }
     }
 
     /// Reads a manifest that has been fetched or found.
@@ -72,17 +98,16 @@ struct Image {
         configuration = try Self.decode(configurationBytes, "image configuration \(manifest.config.digest)")
         let platform = ImageDocuments.Platform(architecture: configuration.architecture, os: configuration.os)
         guard platform.runs(on: .host) else {
+            let host = ImageDocuments.Platform.host.text
             throw CoteError(
-                .badImage,
-                "image \(digest) is for \(Self.shown(platform.text)), this machine is \(ImageDocuments.Platform.host.text)"
-            )
+                .badImage, "image \(digest) is for \(Self.shown(platform.text)), this machine is \(host)")
         }
-        guard configuration.rootfs.diffIDs.count == manifest.layers.count else {
+        let known = configuration.rootfs.diffIDs.count
+        guard known == manifest.layers.count else {
             throw CoteError(
-                .badImage,
-                "image \(digest) has \(manifest.layers.count) layers and digests of \(configuration.rootfs.diffIDs.count)"
-            )
+                .badImage, "image \(digest) has \(manifest.layers.count) layers and digests of \(known)")
         }
+        try checkUse()
     }
 
     static func decode<Value: Decodable>(_ bytes: [UInt8], _ what: String) throws(CoteError) -> Value {

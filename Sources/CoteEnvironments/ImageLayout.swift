@@ -26,14 +26,15 @@ struct ImageLayout {
     func open(_ name: String) throws(CoteError) -> SharedDescriptor {
         let path = "\(directory)/\(name)"
         do throws(SystemError) {
-            let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK)
+            // Names come out of documents that anybody may have written, and links too.
+            let file = try Descriptor.open(name, O_RDONLY | O_NONBLOCK, below: try Descriptor.directory(directory))
             var status = stat()
             guard fstat(file.raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
                 throw SystemError("open", code: EINVAL, subject: path)
             }
             return SharedDescriptor(file)
         } catch {
-            if error.code == ENOENT || error.code == EINVAL {
+            if [ENOENT, EINVAL, ELOOP, EXDEV, ENOTDIR, ENAMETOOLONG].contains(error.code) {
                 throw CoteError(.badImage, "\(directory) has no file \(Image.shown(name))")
             }
             throw CoteError.host("cannot read \(path)", error)

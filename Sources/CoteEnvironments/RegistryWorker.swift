@@ -20,7 +20,7 @@ struct RegistryWorker {
             work: work)
         var process = WorkerProcess(configuration.programs + "/cote-registry", environment: Self.environment)
         // Nobody's ids, next to those of whoever decodes images.
-        if geteuid() == 0, configuration.mountsImages {
+        if geteuid() == 0 {
             let nobody = configuration.workerBase + SandboxSpec.reservedUser
             process.credentials = Credentials(user: nobody, group: nobody)
         }

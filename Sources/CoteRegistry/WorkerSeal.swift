@@ -1,4 +1,5 @@
 import CoteSystem
+import CoteWorker
 import Glibc
 
 /// What the worker gives up before it reads its request. It speaks TLS and HTTP with whoever a name leads to, so it
@@ -9,6 +10,7 @@ enum WorkerSeal {
     /// - Throws: the step that failed; the worker must not go on then.
     static func apply() throws(SystemError) {
         signal(SIGPIPE, SIG_IGN)
+        WorkerChannel.endWithParent()
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         if setrlimit(CommandResource.core.rawValue, &none) < 0 { throw SystemError("setrlimit") }
         try Processes.setUndumpable()

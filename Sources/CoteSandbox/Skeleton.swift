@@ -57,7 +57,11 @@ public struct Skeleton {
             var place = root
             for name in path.split(separator: "/") {
                 place += "/\(name)"
-                do { try Files.makeDirectory(place, mode: 0o755) } catch { if error.code != EEXIST { throw error } }
+                do { try Files.makeDirectory(place, mode: 0o755) } catch {
+                    // What is there keeps its owner: it may be nobody's.
+                    if error.code == EEXIST { continue }
+                    throw error
+                }
                 try Files.setOwner(place, userBase)
             }
         }

@@ -21,6 +21,12 @@ extension Stage {
         for path in Skeleton.own where kind(path, inside) == S_IFREG {
             try Mounts.bind(skeleton + path, to: box + path, [.readOnly])
         }
+        // The runtime reads these, and would wait for whoever writes to a fifo.
+        for path in ["/etc/passwd", "/etc/group"] {
+            if let kind = kind(path, inside), kind != S_IFREG, kind != S_IFLNK {
+                throw SystemError("open", code: EINVAL, subject: "\(path) of the image")
+            }
+        }
         guard kind(Skeleton.agent, inside) == S_IFREG else {
             throw SystemError("open", code: EINVAL, subject: "\(Skeleton.agent) of the image")
         }

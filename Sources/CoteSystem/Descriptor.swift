@@ -44,6 +44,14 @@ extension Descriptor {
         Descriptor(owning: try check("openat2", path) { cl_open_below(directory.raw, path, pathOnly) })
     }
 
+    /// Opens what is at `path` below an open directory, going through no link on the way.
+    /// - Throws: `ELOOP` for a link, at the end too; `EXDEV` for what is not below.
+    public static func open(
+        _ path: String, _ flags: CInt, below directory: borrowing Descriptor
+    ) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try check("openat2", path) { cl_open_below(directory.raw, path, flags) })
+    }
+
     /// Opens a directory to name it by, without reading it.
     public static func directory(_ path: String) throws(SystemError) -> Descriptor {
         try open(path, pathOnly | O_DIRECTORY)

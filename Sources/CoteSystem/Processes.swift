@@ -9,6 +9,11 @@ public enum Processes {
     private static let clearAll: UInt = 4  // PR_CAP_AMBIENT_CLEAR_ALL
     private static let noNewPrivileges: CInt = 38  // PR_SET_NO_NEW_PRIVS
 
+    /// The kernel kills this process when the thread that started it ends. A change of user takes that back.
+    public static func endWithParent() { _ = cl_prctl(setParentDeathSignal, UInt(SIGKILL), 0, 0, 0) }
+
+    private static let setParentDeathSignal: CInt = 1  // PR_SET_PDEATHSIG
+
     /// Takes this process's memory and `/proc` files from other processes of its user.
     public static func setUndumpable() throws(SystemError) { try set(dumpable, 0) }
 

@@ -1,4 +1,5 @@
 package import CoteSystem
+import CoteWorker
 import Glibc
 
 /// What the worker gives up before it reads anything that a stranger wrote.
@@ -44,6 +45,7 @@ package struct Confinement {
         try leaveNamespaces()
         if holds(.root) { try changeRoot() }
         if holds(.user), let users { try UserNamespace.enter(users.descriptor) }
+        WorkerChannel.endWithParent()
         try giveUpPower()
     }
 

@@ -70,6 +70,7 @@ struct ErofsImage {
             throw UnpackFailure(error)
         } catch { throw .failed("start " + program, code: EIO) }
         if status == .exited(0) { return }
+        if log.contains("[Error \(ENOSPC)]") { throw .failed("write the image", code: ENOSPC) }
         try explain()
         throw .failed("\(program): \(status), \(log)", code: EIO)
     }

@@ -28,6 +28,7 @@ final class LayerApplier {
         names.removeAll()
         while let entry = try layer.next() {
             try budget.addEntry(entry.path)
+            try budget.addBytes(entry.attributes.reduce(0) { $0 + UInt64($1.value.count) }, entry.path)
             let path = try LayerPath(entry.path)
             guard let name = path.components.last else {
                 guard entry.kind == .directory else { throw .refused(.badName, entry.path, "has no name") }

@@ -63,6 +63,11 @@ package final class LayerStream: ByteStream, @unchecked Sendable {
         try telling { () throws(SystemError) in try Thread { self.hash() }.start() }
     }
 
+    /// Told now and then how many bytes have been taken.
+    package var passed: (UInt64) -> Void = { _ in }
+    private var toldAt: UInt64 = 0
+    private static let step: UInt64 = 8 << 20
+
     package func next(_ limit: Int) throws(UnpackFailure) -> UnsafeRawBufferPointer {
         if unread.isEmpty { try advance() }
         let count = min(unread.count, limit)
@@ -77,6 +82,10 @@ package final class LayerStream: ByteStream, @unchecked Sendable {
     private func advance() throws(UnpackFailure) {
         if isOver { return }
         if current >= 0 { free.add() }
+        if count >= toldAt + Self.step {
+            toldAt = count
+            passed(count)
+        }
         hashed.take()
         current = (current + 1) % pieces.count
         if let failure = pieces[current].failure {
@@ -138,9 +147,11 @@ package final class LayerStream: ByteStream, @unchecked Sendable {
             decoded.take()
             let piece = pieces[index]
             hash.update(UnsafeRawBufferPointer(rebasing: piece.buffer[..<piece.count]))
-            if piece.isLast { digest = hash.digest() }
+            // From `add` on it is the reader's, who may have it filled anew at once.
+            let isLast = piece.isLast
+            if isLast { digest = hash.digest() }
             hashed.add()
-            if piece.isLast { return }
+            if isLast { return }
             index = (index + 1) % pieces.count
         }
     }

@@ -14,7 +14,7 @@ struct LayerWork {
         var used: UInt64 = 0
         for (index, layer) in layers.enumerated() {
             do throws(UnpackFailure) {
-                used += try apply(layer, index, applier, budget.streamLimit(after: used))
+                used += try apply(layer, index, applier, used, budget.streamLimit(after: used))
             } catch {
                 guard case .refused(let reason, let entry, let detail, _) = error else { throw error }
                 throw .refused(reason: reason, entry: entry, detail: detail, layer: index)
@@ -35,11 +35,12 @@ struct LayerWork {
 
     /// Gives the layer's uncompressed bytes.
     private func apply(
-        _ layer: UnpackRequest.Layer, _ index: Int, _ applier: LayerApplier, _ limit: UInt64
+        _ layer: UnpackRequest.Layer, _ index: Int, _ applier: LayerApplier, _ before: UInt64, _ limit: UInt64
     ) throws(UnpackFailure) -> UInt64 {
         let stored = try FileSource(layer.descriptor, size: layer.size)
         let stream = try LayerStream(try Compression.open(stored, DecodingLimit(bytes: limit)))
         defer { stream.abandon() }
+        stream.passed = { WorkerChannel.send(UnpackEvent.progress(bytes: before + $0)) }
         try applier.apply(LayerReader(stream, needsEnd: layer.diffID == nil))
         let digest = try stream.finish()
         if let expected = layer.diffID, digest != expected {

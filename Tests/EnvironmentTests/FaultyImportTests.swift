@@ -189,7 +189,8 @@ import Testing
                 let pause = Double(random.below(400)) / 1000
                 try await bench.shell(
                     """
-                    export COTE_HOME=\(bench.home) COTE_RUNTIME=\(bench.runtime) COTE_LIBEXEC=\(bench.configuration.programs)
+                    export COTE_HOME=\(bench.home) COTE_RUNTIME=\(bench.runtime)
+                    export COTE_LIBEXEC=\(bench.configuration.programs)
                     \(Self.builtProgram) env import \(Images.python) --name killed >/dev/null 2>&1 & pid=$!
                     sleep \(pause); kill -9 $pid 2>/dev/null || true; wait $pid 2>/dev/null || true
                     """)

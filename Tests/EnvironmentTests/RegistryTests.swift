@@ -46,7 +46,8 @@ import Testing
                 try await bench.shell(
                     """
                     skopeo copy -q --src-tls-verify=false docker://\(registry)/team/python:3 oci:back:x
-                    skopeo copy -q --dest-tls-verify=false oci:\(Images.compiler):latest docker://\(registry)/compiler:12
+                    there=docker://\(registry)
+                    skopeo copy -q --dest-tls-verify=false oci:\(Images.compiler):latest $there/compiler:12
                     skopeo copy -q --dest-tls-verify=false --format v2s2 oci:back:x docker://\(registry)/docker:1
                     """)
                 for name in ["compiler:12", "docker:1"] {

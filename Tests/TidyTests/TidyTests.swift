@@ -48,11 +48,14 @@ import Testing
         expectNone(Repository.swift.flatMap(WordRules.forcedOperators))
     }
 
-    /// What people read: the time of a journal's line, of a state, of a creation and of what is set aside, and an age.
+    /// What people read: the time of a journal's line, of a state, of a creation, of a name and of what is set aside,
+    /// and an age.
     private static let timesOfDay = [
         "Sources/CoteSystem/Clock.swift": 2, "Sources/CoteJournal/JournalWriter.swift": 1,
         "Sources/CoteKeeper/Chronicle.swift": 1, "Sources/CoteEngine/Engine.swift": 1,
         "Sources/CoteEngine/Store+Reconcile.swift": 2, "Sources/CoteCLI/Commands/ListCommand.swift": 1,
+        "Sources/CoteEnvironments/EnvironmentStore+Import.swift": 1,
+        "Sources/CoteEnvironments/EnvironmentStore+Registry.swift": 1,
     ]
 
     @Test func `the time of day is read for people alone, and no duration or deadline depends on it`() {

@@ -111,8 +111,8 @@ int cl_capabilities_clear(void);
 /// Keeps exactly the capabilities of `mask` (bit = number) in the effective and permitted sets.
 int cl_capabilities_keep(uint64_t mask);
 
-/// A descriptor of a new user namespace in which `count` ids from `first` on, users and groups, are those here from `base`
-/// on. Nobody is in it. -1 with errno.
+/// A descriptor of a new user namespace in which `count` ids from `first` on, users and groups, are those here from
+/// `base` on. Nobody is in it. -1 with errno.
 int cl_user_namespace(uint32_t first, uint32_t base, uint32_t count);
 /// This thread enters the namespace; one of users, only while it is the process's only thread.
 int cl_setns(int fd, int flags);

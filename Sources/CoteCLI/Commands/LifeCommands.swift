@@ -119,6 +119,9 @@ struct PruneCommand: AsyncParsableCommand {
         for digest in environments.environments { Terminal.print("environment \(digest.short)") }
         for digest in environments.blobs { Terminal.print("blob \(digest.short)") }
         if environments.bytes > 0 { Terminal.note("cote: \(Shown.size(environments.bytes)) of images") }
+        if let problem = environments.problem {
+            Terminal.note("cote: images stay: \(Terminal.oneLine(problem))")
+        }
         if environments.isBusy { Terminal.note("cote: images are being used; their leftovers stay for the next time") }
     }
 }
