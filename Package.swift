@@ -149,7 +149,10 @@ let package = Package(
         // Beside other runtimes; `make bench`.
         .executableTarget(
             name: "cote-bench",
-            dependencies: ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
+            dependencies: [
+                "CoteEngine", "CoteEnvironments", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem",
+                "CoteVolumes",
+            ],
             path: "Benchmarks", swiftSettings: house, linkerSettings: staticProgram + staticRuntime + staticFoundation),
 
         // Tests without a sandbox.
@@ -170,7 +173,8 @@ let package = Package(
 
         // Tests with real sandboxes.
         .target(
-            name: "CoteTestSupport", dependencies: ["CoteEngine", "CoteVolumes", "CoteSandbox", "CoteModel", "CoteSystem"],
+            name: "CoteTestSupport",
+            dependencies: ["CoteEngine", "CoteVolumes", "CoteSandbox", "CoteModel", "CoteSystem"],
             path: "Tests/Support", swiftSettings: house),
         tests("ConformanceTests", sandboxed),
         tests("SecurityTests", sandboxed),
