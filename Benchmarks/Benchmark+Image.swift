@@ -106,9 +106,9 @@ extension Benchmark {
                 Side("sha256sum") { try Stopwatch.run(["/usr/bin/sha256sum"] + image.files, environment: []) },
             ], runs: Self.fewRuns)
         let mebibytes = Double(image.size) / 1_048_576
-        let cote = samples[0].map { mebibytes / ($0 / 1000) / processors }
+        let mine = samples[0].map { mebibytes / ($0 / 1000) / processors }
         let host = samples[1].map { mebibytes / ($0 / 1000) }
-        var row = Row(name: "verify", unit: "MiB/s a processor", cote: cote, peers: [host])
+        var row = Row(name: "verify", unit: "MiB/s a processor", cote: mine, peers: [host])
         row.bar(.least(0.6), times: "sha256sum")
         row.notes = [
             "the same \(image.files.count) files, \(mebibytes.short) MiB, in memory; sha256sum reads one after the "
