@@ -27,7 +27,7 @@ struct MaterialisedImage {
 
 extension Benchmark {
     /// Runs of what takes seconds.
-    private static let fewRuns = 5
+    static let fewRuns = 5
 
     private func source() throws -> String {
         guard let image = options.image else {

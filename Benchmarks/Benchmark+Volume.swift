@@ -106,72 +106,70 @@ extension Benchmark {
     // MARK: Copies
 
     func snapshotRow() async throws -> Row {
-        try await copyRow("snapshot") { pool, base, _, copy in
-            let begin = SystemClock.monotonic()
-            try pool.snapshot(of: base, as: copy)
-            return SystemClock.monotonic() - begin
-        }
+        try await copyRow("snapshot") { pool, volumes in try pool.snapshot(of: volumes.base, as: volumes.copy) }
     }
 
     func forkRow() async throws -> Row {
-        try await copyRow("fork") { pool, _, frozen, copy in
-            let begin = SystemClock.monotonic()
-            try pool.fork(of: frozen, as: copy)
-            return SystemClock.monotonic() - begin
+        try await copyRow("fork") { pool, volumes in try pool.fork(of: volumes.frozen, as: volumes.copy) }
+    }
+
+    private struct Volumes {
+        let base: VolumeName
+        /// A snapshot of it.
+        let frozen: VolumeName
+        let copy: VolumeName
+
+        init() throws {
+            base = try VolumeLife.name("bench-base")
+            frozen = try VolumeLife.name("bench-frozen")
+            copy = try VolumeLife.name("bench-copy")
         }
     }
 
-    /// - Parameter make: makes the last volume of the first, or of the second, its snapshot; gives nanoseconds.
+    /// - Parameter make: makes the copy.
     private func copyRow(
-        _ name: String,
-        _ make: @escaping (PoolVolumes, _ base: VolumeName, _ frozen: VolumeName, _ copy: VolumeName) throws -> UInt64
+        _ name: String, _ make: @escaping (PoolVolumes, Volumes) throws -> Void
     ) async throws -> Row {
         let life = try life()
-        let pool = life.stores.pool
-        let (base, frozen, copy) = try (
-            VolumeLife.name("bench-base"), VolumeLife.name("bench-frozen"), VolumeLife.name("bench-copy")
-        )
-        try pool.create(base, owner: VolumeLife.owner, limit: .mebibytes(2048))
-        try life.mounted(pool, base) { try Self.fill($0 + "/upper") }
+        let (pool, volumes) = (life.stores.pool, try Volumes())
+        try pool.create(volumes.base, owner: VolumeLife.owner, limit: .mebibytes(2048))
+        try life.mounted(pool, volumes.base) { try Self.fill($0 + "/upper") }
         sync()
-        try pool.snapshot(of: base, as: frozen)
-        let (mine, whole) = try await copies(
-            Side(name) {
-                try life.mounted(pool, base) { place in
-                    try Files.replace(place + "/upper/last", durable: false, Array("\(SandboxID.random())".utf8))
-                }
-                let time = try make(pool, base, frozen, copy)
-                try pool.remove(copy)
-                return time
-            },
-            Side("cp -a") { [self] in
-                let target = directory + "/copy"
-                defer { try? Files.removeTree(target) }
-                let source = try pool.attach(base).source
-                guard case .directory(let path) = source else { return 0 }
-                return try Stopwatch.run(["/bin/cp", "-a", "--reflink=never", path, target], environment: [])
-            })
-        for volume in [frozen, base] { try pool.remove(volume) }
-        var row = Row(name: name, unit: "ms", cote: mine, peers: [whole])
-        row.bars = [Bar(mine.median, .most(15), "ms")]
+        try pool.snapshot(of: volumes.base, as: volumes.frozen)
+        let copied = {
+            let begin = SystemClock.monotonic()
+            try make(pool, volumes)
+            let time = SystemClock.monotonic() - begin
+            try pool.remove(volumes.copy)
+            return time
+        }
+        let changed = {
+            try life.mounted(pool, volumes.base) { place in
+                try Files.replace(place + "/upper/last", durable: false, Array("\(SandboxID.random())".utf8))
+            }
+            return try copied()
+        }
+        let samples = try await alternate([Side(name) { try copied() }, Side("after a write") { try changed() }])
+        let whole = try await alternate(
+            [Side("cp -a") { [self] in try copiedWhole(pool, volumes.base) }], runs: Self.fewRuns, warmUps: 1)
+        for volume in [volumes.frozen, volumes.base] { try pool.remove(volume) }
+        var row = Row(name: name, unit: "ms", cote: samples[0], peers: [samples[1]] + whole)
+        row.bars = [Bar(samples[0].median, .most(15), "ms")]
         row.notes = [
-            "of 500 MiB in 2,000 files, with a limit; one small file is written before each; a copy by cp, five times, "
-                + "goes to the host's own disk and is not forced to it"
+            "of 500 MiB in 2,000 files, with a limit; after a write: a small file of the volume has just been written, "
+                + "which goes to the disk first",
+            "cp goes to the host's own disk and is not forced to it; \(Self.fewRuns) runs",
         ]
         return row
     }
 
-    /// The second takes a second each time: five times between the others.
-    private func copies(_ many: Side, _ few: Side) async throws -> (Samples, Samples) {
-        var (mine, whole) = (Samples(many.name), Samples(few.name))
-        _ = try await many.run()
-        for round in 0..<options.runs {
-            mine.add(Double(try await many.run()) / 1_000_000)
-            guard (round + 1).isMultiple(of: max(1, options.runs / 5)) else { continue }
-            whole.add(Double(try await few.run()) / 1_000_000)
-            sync()
+    private func copiedWhole(_ pool: PoolVolumes, _ volume: VolumeName) throws -> UInt64 {
+        let target = directory + "/copy"
+        defer { try? Files.removeTree(target) }
+        guard case .directory(let path) = try pool.attach(volume).source else {
+            throw Stopwatch.Failure(description: "volume '\(volume)' is no directory of the pool's")
         }
-        return (mine, whole)
+        return try Stopwatch.run(["/bin/cp", "-a", "--reflink=never", path, target], environment: [])
     }
 
     /// 500 MiB that compress badly, as most of what is large does.
