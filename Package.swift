@@ -119,7 +119,10 @@ let package = Package(
             ]),
         library(
             "CoteCLI",
-            ["CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem", argumentParser]),
+            [
+                "CoteEngine", "CoteEnvironments", "CoteContent", "CoteJournal", "CoteModel", "CoteSystem",
+                argumentParser,
+            ]),
 
         // Programs.
         program("cote", ["CoteCLI"], extra: staticFoundation),
