@@ -50,7 +50,9 @@ bench: build
 	scripts/setup bench
 	$(MAKE) --no-print-directory stage
 	swift build -c release --product cote-bench
-	"$$(swift build -c release --show-bin-path)/cote-bench" $(STAGE)/bin/cote --json $(BENCH_JSON) $(BENCH_FLAGS)
+	image=$$(scripts/build-bench-image); \
+	"$$(swift build -c release --show-bin-path)/cote-bench" $(STAGE)/bin/cote --image "$$image" --json $(BENCH_JSON) \
+	    $(BENCH_FLAGS)
 
 # The layout that a program which links the engine looks for.
 install: build

@@ -151,7 +151,10 @@ let package = Package(
         // Beside other runtimes; `make bench`.
         .executableTarget(
             name: "cote-bench",
-            dependencies: ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
+            dependencies: [
+                "CoteEngine", "CoteEnvironments", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem",
+                "CoteVolumes",
+            ],
             path: "Benchmarks", swiftSettings: house, linkerSettings: staticProgram + staticRuntime + staticFoundation),
 
         // Tests without a sandbox.

@@ -1,11 +1,15 @@
 import CoteEngine
 import CoteModel
 import CoteSystem
+import CoteVolumes
 import Glibc
 
 /// One run of the whole: a state directory of its own, the peers, and row after row.
 final class Benchmark {
-    static let rows = ["exec", "exec-process", "run-process", "idle-memory", "hundred", "output"]
+    static let rows = [
+        "exec", "exec-process", "run-process", "run-image", "import", "verify", "volume-btrfs", "volume-ext4",
+        "volume-directory", "snapshot", "fork", "idle-memory", "hundred", "output",
+    ]
 
     let options: Options
     let directory: String
@@ -34,6 +38,8 @@ final class Benchmark {
         for summary in engine.list() { try? await engine.remove(summary.spec.id.text, force: true) }
         crun.removeAll()
         podman.removeAll()
+        // Its mount keeps the file below it, and the device.
+        try VolumeStores(home: directory + "/home", runtime: directory + "/run").pool.unmountPool()
         try? Files.removeTree(directory)
         return try outcome.get()
     }
@@ -53,6 +59,14 @@ final class Benchmark {
         case "exec": try await execRow()
         case "exec-process": try await execProcessRow()
         case "run-process": try await runProcessRow()
+        case "run-image": try await runImageRow()
+        case "import": try await importRow()
+        case "verify": try await verifyRow()
+        case "volume-btrfs": try await poolVolumeRow()
+        case "volume-ext4": try await imageVolumeRow()
+        case "volume-directory": try await directoryVolumeRow()
+        case "snapshot": try await snapshotRow()
+        case "fork": try await forkRow()
         case "idle-memory": try await idleMemoryRow()
         case "hundred": try await hundredRow()
         default: try await outputRow()
@@ -66,13 +80,18 @@ final class Benchmark {
     /// What keeps a peer's container alive.
     static let sleep = ["/usr/bin/busybox", "sleep", "1000000"]
 
-    /// The `cote` program with this benchmark's state.
-    func cote(_ arguments: [String]) throws -> UInt64 {
-        let environment = [
-            "PATH=/usr/sbin:/usr/bin", "COTE_HOME=\(directory)/home", "COTE_RUNTIME=\(directory)/run",
+    /// The `cote` program with this benchmark's state, or another one's.
+    func cote(_ arguments: [String], home: String? = nil) throws -> UInt64 {
+        try Stopwatch.run(
+            [options.cote] + arguments, environment: environment(home: home ?? directory + "/home"))
+    }
+
+    /// What `cote` goes by.
+    func environment(home: String) -> [String] {
+        [
+            "PATH=/usr/sbin:/usr/bin", "COTE_HOME=\(home)", "COTE_RUNTIME=\(directory)/run",
             "COTE_LIBEXEC=\(options.programs)",
         ]
-        return try Stopwatch.run([options.cote] + arguments, environment: environment)
     }
 
     /// One way of doing what a row is about.
@@ -90,11 +109,15 @@ final class Benchmark {
     /// Runs all sides in turn and gives milliseconds. Each round begins with another one, and half of the rounds go the
     /// other way: what ran just before leaves the processor's caches its own way, so each side follows each other
     /// equally often.
-    /// - Parameter rest: what each side waits for before it begins. Of a container that has ended, the kernel takes
-    ///   much apart later, its network namespace above all, which would be counted against the side after it.
-    func alternate(_ sides: [Side], runs: Int? = nil, rest: Duration = .zero) async throws -> [Samples] {
+    /// - Parameters:
+    ///   - warmUps: runs of each side that do not count.
+    ///   - rest: what each side waits for before it begins. Of a container that has ended, the kernel takes much apart
+    ///     later, its network namespace above all, which would be counted against the side after it.
+    func alternate(
+        _ sides: [Side], runs: Int? = nil, warmUps: Int = 2, rest: Duration = .zero
+    ) async throws -> [Samples] {
         var samples = sides.map { Samples($0.name) }
-        for side in sides { for _ in 0..<2 { _ = try await side.run() } }
+        for side in sides { for _ in 0..<warmUps { _ = try await side.run() } }
         for round in 0..<(runs ?? options.runs) {
             let isBackwards = (round / sides.count).isMultiple(of: 2)
             for step in sides.indices {

@@ -9,13 +9,15 @@ struct Options {
     var runs = 30
     /// Where the numbers go as JSON.
     var json: String?
+    /// An OCI layout of five layers, about 500 MB unpacked, that the rows about images need.
+    var image: String?
     /// Rows to measure; all where empty.
     var only: Set<String> = []
     /// Whether a bar that is missed makes the program fail.
     var mustHold = false
 
     static let usage = """
-        usage: cote-bench COTE [--runs N] [--json FILE] [--only ROW,…] [--must-hold]
+        usage: cote-bench COTE [--image LAYOUT] [--runs N] [--json FILE] [--only ROW,…] [--must-hold]
         rows: \(Benchmark.rows.joined(separator: ", "))
         """
 
@@ -34,6 +36,7 @@ struct Options {
                     throw Wrong(description: "--runs takes a number of 20 or more")
                 }
                 runs = number
+            case "--image": image = rest.popFirst()
             case "--json": json = rest.popFirst()
             case "--only": only = Set((rest.popFirst() ?? "").split(separator: ",").map(String.init))
             default:

@@ -10,16 +10,13 @@ enum PeerSide {
     /// The argument that means this side.
     static let word = "--peer-side"
 
-    static func main() {
+    /// - Parameter hidden: programs that are to be missing; where there are any, what runs here is Cote's own, which
+    ///   sees all else as it is.
+    static func main(hiding hidden: [String]) {
         do {
             try Mounts.makePrivate()
-            // Otherwise crun would give the host's own /dev/null, its standard streams, to the container's root.
-            try Mounts.bind("/dev", to: "/dev", recursive: true, [.readOnly, .noSetuid])
-            // podman keeps its locks here; nothing of them is left behind.
-            try Mounts.mountNew("tmpfs", at: "/dev/shm", options: "size=64m")
-            let unified = "/sys/fs/cgroup/unified"
-            // podman writes files here that it never removes.
-            if Files.exists(unified) { try Mounts.mountNew("tmpfs", at: unified, options: "size=64m") }
+            if hidden.isEmpty { try prepareForPeers() }
+            for path in hidden where Files.exists(path) { try Mounts.bind("/dev/null", to: path) }
         } catch {
             answer("!\(error)")
             exit(1)
@@ -33,6 +30,16 @@ enum PeerSide {
         }
     }
 
+    private static func prepareForPeers() throws {
+        // Otherwise crun would give the host's own /dev/null, its standard streams, to the container's root.
+        try Mounts.bind("/dev", to: "/dev", recursive: true, [.readOnly, .noSetuid])
+        // podman keeps its locks here; nothing of them is left behind.
+        try Mounts.mountNew("tmpfs", at: "/dev/shm", options: "size=64m")
+        let unified = "/sys/fs/cgroup/unified"
+        // podman writes files here that it never removes.
+        if Files.exists(unified) { try Mounts.mountNew("tmpfs", at: unified, options: "size=64m") }
+    }
+
     private static func answer(_ text: String) {
         let bytes = Array("\(text)\n".utf8)
         _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
@@ -44,12 +51,13 @@ final class Peers {
     private let requests: Descriptor
     private let answers: UnsafeMutablePointer<FILE>
 
-    init() throws {
+    /// - Parameter hidden: see `PeerSide.main(hiding:)`.
+    init(hiding hidden: [String] = []) throws {
         var input = try Descriptor.pipe()
         var output = try Descriptor.pipe()
         let theirInput = input.takeFirst()
         let theirOutput = output.takeSecond()
-        var request = SpawnRequest("/proc/self/exe", ["cote-bench", PeerSide.word])
+        var request = SpawnRequest("/proc/self/exe", ["cote-bench", PeerSide.word] + hidden)
         request.namespaces = 0x0002_0000  // CLONE_NEWNS
         request.descriptors = [theirInput.raw, theirOutput.raw, 2]
         do { _ = try request.run() } catch { throw Stopwatch.Failure(description: "peer side: \(error)") }

@@ -7,6 +7,13 @@ struct Samples {
 
     mutating func add(_ value: Double) { values.append(value) }
 
+    /// The same runs in another unit.
+    func map(_ body: (Double) -> Double) -> Samples {
+        var samples = self
+        samples.values = values.map(body)
+        return samples
+    }
+
     var median: Double {
         guard !values.isEmpty else { return .nan }
         let sorted = values.sorted()

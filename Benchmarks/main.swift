@@ -1,7 +1,7 @@
 import Glibc
 
 if CommandLine.arguments.dropFirst().first == PeerSide.word {
-    PeerSide.main()
+    PeerSide.main(hiding: Array(CommandLine.arguments.dropFirst(2)))
 } else {
     do {
         let options = try Options(CommandLine.arguments.dropFirst())

@@ -23,27 +23,36 @@ struct ArchiveWork {
     func extract(_ reader: LayerReader, _ into: CInt) throws(UnpackFailure) {
         let budget = UnpackBudget(bounds)
         var members = ArchiveMembers()
+        var refusal: UnpackFailure?
         while let entry = try reader.next() {
             try budget.addEntry(entry.path)
             let path = try LayerPath(entry.path)
-            if entry.kind == .directory { continue }
-            try members.add(path, entry)
-            // Of a root file system, which this may turn out to be, its members are nobody's business here.
-            guard ArchiveMembers.belongs(path) else { continue }
-            switch entry.kind {
-            case .directory: break
-            case .fifo: throw .refused(.unknownKind, entry.path, "is a fifo")
-            case .regular:
-                try budget.addBytes(entry.size, entry.path)
-                try write(entry, path, into, reader)
-                members.files.insert(path.joined)
-            case .symbolicLink, .hardLink:
-                let target = try members.target(of: entry, at: path)
-                members.links[path.joined] = (target, path)
+            do throws(UnpackFailure) { try take(entry, path, &members) } catch {
+                // A root file system may have what an image's archive may not, and which of them this is shows last.
+                if ArchiveMembers.belongs(path) { throw error }
+                refusal = refusal ?? error
             }
+            guard entry.kind == .regular, ArchiveMembers.belongs(path) else { continue }
+            try budget.addBytes(entry.size, entry.path)
+            try write(entry, path, into, reader)
+            members.files.insert(path.joined)
         }
-        try link(members, into)
         if !members.isImage { throw .refused(.notAnImage, FilePath(""), "has neither an index nor a manifest") }
+        if let refusal { throw refusal }
+        try link(members, into)
+    }
+
+    private func take(
+        _ entry: ArchiveEntry, _ path: LayerPath, _ members: inout ArchiveMembers
+    ) throws(UnpackFailure) {
+        switch entry.kind {
+        case .directory: return
+        case .fifo: throw .refused(.unknownKind, entry.path, "is a fifo")
+        case .regular: try members.add(path, entry)
+        case .symbolicLink, .hardLink:
+            try members.add(path, entry)
+            members.links[path.joined] = (try members.target(of: entry, at: path), path)
+        }
     }
 
     private func write(

@@ -77,6 +77,9 @@ import Testing
     static let archives: [Archived] = [
         Archived(what: "nothing in it", reason: .notAnImage, entry: "", members: []),
         Archived(what: "no index", reason: .notAnImage, entry: "", members: [.file("oci-layout"), .file("x")]),
+        Archived(
+            what: "a root file system", reason: .notAnImage, entry: "",
+            members: [.directory("etc"), .link("etc/awk", "/usr/bin/mawk"), .link("x", "../.."), .kind("6", "f")]),
         Archived(what: "a device", reason: .deviceNode, entry: "d", members: index + [.kind("3", "d")]),
         Archived(what: "a fifo", reason: .unknownKind, entry: "f.json", members: index + [.kind("6", "f.json")]),
         Archived(what: "an absolute name", reason: .absolutePath, entry: "/x", members: index + [.file("/x")]),

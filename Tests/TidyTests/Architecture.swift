@@ -52,7 +52,10 @@ struct Architecture: Sendable {
             "cote-agent": ["CoteGuest", "CoteModel"],
             "cote-unpack": ["CoteUnpack"],
             "cote-registry": ["CoteRegistry"],
-            "cote-bench": ["CoteEngine", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem"],
+            "cote-bench": [
+                "CoteEngine", "CoteEnvironments", "CoteGuest", "CoteJournal", "CoteModel", "CoteSandbox", "CoteSystem",
+                "CoteVolumes",
+            ],
         ],
         surfaces: ["CoteCLI"],
         drivers: ["CoteDriverOCI"],
