@@ -132,7 +132,8 @@ extension Benchmark {
     ) async throws -> Row {
         let life = try life()
         let (pool, volumes) = (life.stores.pool, try Volumes())
-        // Both rows have the same: the kernel takes seconds to clear away what was removed, and holds up others meanwhile.
+        // Both rows have the same: the kernel takes seconds to clear away what was removed, and holds up others
+        // meanwhile.
         if try !pool.list().contains(where: { $0.name == volumes.base }) {
             try pool.create(volumes.base, owner: VolumeLife.owner, limit: .mebibytes(2048))
             try life.mounted(pool, volumes.base) { try Self.fill($0 + "/upper") }
