@@ -100,10 +100,15 @@ enum Progress {
         let ticker = Task { @MainThread in
             try await Task.sleep(for: .milliseconds(500))
             let frames = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇"]
+            var width = 0
             for count in 0... {
                 isShown = true
                 let text = latest.withLock { $0 }.map(Self.line) ?? "\(step)… "
-                Terminal.writeAll(Array("\r\(frames[count % frames.count]) \(text)\u{1b}[K".utf8), to: STDERR_FILENO)
+                // Over what was longer.
+                let rest = String(repeating: " ", count: max(0, width - text.count))
+                width = text.count
+                let line = "\r\(frames[count % frames.count]) \(text)\(rest)"
+                Terminal.writeAll(Array(line.utf8), to: STDERR_FILENO)
                 try await Task.sleep(for: .milliseconds(120))
             }
         }

@@ -6,7 +6,8 @@ import Testing
     private static let limitKeys: Set =
         Requirement.limits.isWanted ? ["memory", "processes", "journal"] : ["journal"]
     private static let specKeys: Set = [
-        "id", "labels", "environment", "sandboxClass", "limits", "userBase", "isOneShot", "showsOpt", "createdAt",
+        "id", "labels", "environment", "sandboxClass", "limits", "volume", "userBase", "isOneShot", "showsOpt",
+        "createdAt",
     ]
 
     private static func check(
@@ -31,7 +32,9 @@ import Testing
             let removed: JSONShape = try await bench.cote(["remove", "--json", "box"]).decoded()
             #expect(removed == .object(["removed": .text]))
             let pruned: JSONShape = try await bench.cote(["prune", "--json"]).decoded()
-            #expect(pruned == .object(["sandboxes": .array([]), "journals": .array([.text]), "leftovers": .array([])]))
+            #expect(pruned.keys == ["sandboxes", "journals", "leftovers", "environments"])
+            #expect(pruned["journals"] == .array([.text]) && pruned["sandboxes"] == .array([]))
+            #expect(pruned["environments"]?.keys == ["blobs", "environments", "bytes", "isBusy"])
         }
     }
 
