@@ -161,8 +161,8 @@ extension Benchmark {
         var row = Row(name: name, unit: "ms", cote: samples[0], peers: [samples[1]] + whole)
         row.bars = [Bar(samples[0].median, .most(15), "ms")]
         row.notes = [
-            "of 500 MiB in 2,000 files, with a limit, when the copy before has been cleared away; after a write: a small file of the volume has just been written, "
-                + "which goes to the disk first",
+            "of 500 MiB in 2,000 files, with a limit, when the copy before has been cleared away; after a write: a "
+                + "small file of the volume has just been written, which goes to the disk first",
             "cp goes to the host's own disk and is not forced to it; \(Self.fewRuns) runs",
         ]
         return row

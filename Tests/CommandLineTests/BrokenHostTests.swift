@@ -161,11 +161,11 @@ extension Workbench {
         return request
     }
 
-    /// Puts the state on a disk of 8 MiB while `body` runs, which gets the means to fill it and to make room again.
+    /// Puts the state on a disk of 40 MiB while `body` runs, which gets the means to fill it and to make room again.
     func withSmallHome(_ body: (_ fill: () throws -> Void, _ free: () throws -> Void) async throws -> Void) async throws
     {
         try Files.makeDirectories(home)
-        try Mounts.mountNew("tmpfs", at: home, options: "size=8m,mode=0700")
+        try Mounts.mountNew("tmpfs", at: home, options: "size=40m,mode=0700")
         let ballast = home + "/ballast"
         let outcome: Result<Void, any Error>
         do {

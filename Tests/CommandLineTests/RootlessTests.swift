@@ -170,7 +170,9 @@ struct Ordinary {
             for id in (try? Files.list(user.home + "/sandboxes")) ?? [] {
                 #expect(try await user.cote(["remove", "--force", id]).code == 0)
             }
-            #expect(user.keepers() == [] && ((try? Files.list(user.runtime)) ?? []).filter { $0 != "cote" } == [])
+            #expect(user.keepers() == [])
+            let left = ((try? Files.list(user.runtime)) ?? []).filter { !["cote", "pool"].contains($0) }
+            #expect(left == [])
         }
     }
 

@@ -35,7 +35,7 @@ struct Lie: Sendable, CustomTestStringConvertible {
     static let secret = RegistryRequest.Credentials.password(user: "SECRET-USER", password: "SECRET-WORD")
 
     /// No lie may hold the worker longer: two tries of one or two seconds, the pause between, and a busy machine.
-    private static let bound = Duration.seconds(15)
+    private static let bound = Duration.seconds(60)
 
     /// Lets a worker meet this lie, and expects what must come of it.
     func meet(_ work: RegistryRequest.Work, _ content: [UInt8] = []) async throws {
